@@ -6,14 +6,30 @@ name and key is limited in bytes and has no control characters.
 
 from __future__ import annotations
 
+from typing import Any, Protocol, TypeAlias
+
 from continuum.definitions.name_rules import NAME_BYTES, short_text
 from continuum.engine.ids import NodeId, RunId, parse_run_id
 from continuum.errors import InvalidOption, NodeNotFound, RunNotFound
 from continuum.quoting import quoted
 
 
-def run_id_of(text: str) -> RunId:
+class HasRunId(Protocol):
+    """A handle of a run, or a `Run`."""
+
+    @property
+    def id(self) -> str:
+        """The id of the run."""
+        ...
+
+
+RunOrId: TypeAlias = str | HasRunId
+"""Which run is meant: its id, its handle, or the `Run` that was read."""
+
+
+def run_id_of(run: RunOrId) -> RunId:
     """Return an id to look up in canonical form; `RunNotFound` if it is not a UUID."""
+    text: Any = getattr(run, "id", run)
     try:
         return parse_run_id(text)
     except (ValueError, AttributeError, TypeError):

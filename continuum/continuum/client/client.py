@@ -16,7 +16,7 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, TypeVarTuple, Unpack, overload
 
-from continuum.client.argument_checks import published_name, run_id_of
+from continuum.client.argument_checks import RunOrId, published_name, run_id_of
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.completions import Completions
 from continuum.client.configured_start import ConfiguredStart
@@ -199,14 +199,14 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
         return RunHandle(self, started.run_id, known, started=at, namespace=namespace)
 
     @overload
-    def handle(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> RunHandle[Any]: ...
+    def handle(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> RunHandle[Any]: ...
     @overload
     def handle(
-        self, run_id: str, workflow: Workflow[..., R], *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, workflow: Workflow[..., R], *, namespace: InNamespace = ANY_NAMESPACE
     ) -> RunHandle[R]: ...
     def handle(
         self,
-        run_id: str,
+        run_id: RunOrId,
         workflow: Workflow[..., Any] | None = None,
         *,
         namespace: InNamespace = ANY_NAMESPACE,
@@ -221,7 +221,7 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
     @overload
     async def signal(
         self,
-        run_id: str,
+        run_id: RunOrId,
         signal: Signal[T],
         value: T,
         *,
@@ -232,7 +232,7 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
     @overload
     async def signal(
         self,
-        run_id: str,
+        run_id: RunOrId,
         signal: str,
         value: object = None,
         *,
@@ -242,7 +242,7 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
     ) -> None: ...
     async def signal(
         self,
-        run_id: str,
+        run_id: RunOrId,
         signal: Signal[Any] | str,
         value: Any = None,
         *,
@@ -261,7 +261,7 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
 
     async def cancel(
         self,
-        run_id: str,
+        run_id: RunOrId,
         *,
         force: bool = False,
         seen: Run | None = None,
@@ -275,7 +275,7 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
         """
         return await self._run_changes.cancel(run_id, namespace, self._record, force=force, seen=seen)
 
-    async def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
+    async def unblock(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again, the latest of its chain; False if it is not blocked.
 
         Its deaths are forgotten. If the cause is still there, the run is blocked again.
@@ -284,7 +284,7 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
 
     async def await_run(
         self,
-        run_id: str,
+        run_id: RunOrId,
         timeout: float | timedelta | None = None,
         *,
         workflow: Workflow[..., Any] | None = None,
@@ -334,17 +334,17 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
                 ended = row
         return outcome_of(ended, decode if workflow is None else workflow.decode_result)
 
-    async def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
+    async def get_run(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
         """Return the run with exactly this id as it is now; `RunNotFound` if there is none."""
         row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
         return run_of(row, await self._lookup.present([row]))
 
-    async def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None:
+    async def owner(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None:
         """Return the process that owns the latest run of this run's chain; None while none does."""
         row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
         return owner_of(await self._lookup.latest_run(row))
 
-    async def explain(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Explanation:
+    async def explain(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> Explanation:
         """Return why the latest run of its chain is where it is, who wakes it and when, and what helps."""
         row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
         latest = await self._lookup.latest_run(row)
@@ -378,12 +378,12 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
         return Page([run_of(row, present, payloads=payloads) for row in rows[:limit]], more)
 
     async def set_attributes(
-        self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
     ) -> None:
         """Merge attributes into a run's, atomically."""
         await self._run_changes.set_attributes(run_id, attributes, namespace, self._record)
 
-    async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]:
+    async def history(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]:
         """Return the journaled events of the run with exactly this id, oldest first."""
         found = await self._lookup.resolve(run_id, namespace)
         stored = (await self._lookup.read(lambda: self._journal.load([found])))[found]
@@ -392,15 +392,15 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
         return history_of(stored)
 
     @overload
-    async def read(self, run_id: str, name: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Any: ...
+    async def read(self, run_id: RunOrId, name: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Any: ...
     @overload
     async def read(
-        self, run_id: str, name: str, type: type[T], *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, name: str, type: type[T], *, namespace: InNamespace = ANY_NAMESPACE
     ) -> T: ...
     @overload
     async def read(
         self,
-        run_id: str,
+        run_id: RunOrId,
         name: str,
         type: type[T],
         *,
@@ -409,11 +409,11 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
     ) -> T | D: ...
     @overload
     async def read(
-        self, run_id: str, name: str, *, default: object, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, name: str, *, default: object, namespace: InNamespace = ANY_NAMESPACE
     ) -> Any: ...
     async def read(
         self,
-        run_id: str,
+        run_id: RunOrId,
         name: str,
         type: Any = Any,
         *,
@@ -437,14 +437,14 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
 
     @overload
     def watch(
-        self, run_id: str, name: str, *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, name: str, *, namespace: InNamespace = ANY_NAMESPACE
     ) -> AsyncGenerator[Any, None]: ...
     @overload
     def watch(
-        self, run_id: str, name: str, type: type[T], *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, name: str, type: type[T], *, namespace: InNamespace = ANY_NAMESPACE
     ) -> AsyncGenerator[T, None]: ...
     async def watch(
-        self, run_id: str, name: str, type: Any = Any, *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, name: str, type: Any = Any, *, namespace: InNamespace = ANY_NAMESPACE
     ) -> AsyncGenerator[Any, None]:
         """Yield the value published under a name, and each change of it, until the run has ended.
 

@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 from weakref import WeakKeyDictionary
 
+from continuum.client.argument_checks import RunOrId
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.client import Client
 from continuum.client.configured_start import ConfiguredStart
@@ -170,7 +171,7 @@ async def _begin(
 
 @overload
 async def signal(
-    run_id: str,
+    run_id: RunOrId,
     signal: Signal[T],
     value: T,
     *,
@@ -179,7 +180,7 @@ async def signal(
 ) -> None: ...
 @overload
 async def signal(
-    run_id: str,
+    run_id: RunOrId,
     signal: str,
     value: object = None,
     *,
@@ -187,7 +188,7 @@ async def signal(
     namespace: InNamespace = ANY_NAMESPACE,
 ) -> None: ...
 async def signal(
-    run_id: str,
+    run_id: RunOrId,
     signal: Signal[Any] | str,
     value: Any = None,
     *,
@@ -200,19 +201,19 @@ async def signal(
 
 
 async def cancel(
-    run_id: str, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
+    run_id: RunOrId, *, force: bool = False, namespace: InNamespace = ANY_NAMESPACE
 ) -> CancelOutcome:
     """Request that a run of the default instance stops; see `Client.cancel`."""
     return await (await _client()).cancel(run_id, force=force, namespace=namespace)
 
 
-async def unblock(run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
+async def unblock(run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
     """Let nodes try a blocked run of the default instance again; see `Client.unblock`."""
     return await (await _client()).unblock(run_id, namespace=namespace)
 
 
 async def await_run(
-    run_id: str,
+    run_id: RunOrId,
     timeout: float | timedelta | None = None,
     *,
     namespace: InNamespace = ANY_NAMESPACE,
@@ -221,7 +222,7 @@ async def await_run(
     return await (await _client()).await_run(run_id, timeout, namespace=namespace)
 
 
-async def get_run(run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
+async def get_run(run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
     """Return a run of the default instance as it is now; see `Client.get_run`."""
     return await (await _client()).get_run(run_id, namespace=namespace)
 
@@ -266,7 +267,7 @@ async def events(
 def set_attributes(attributes: Mapping[str, Any], /) -> None: ...
 @overload
 def set_attributes(
-    run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
+    run_id: RunOrId, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
 ) -> Coroutine[Any, Any, None]: ...
 def set_attributes(
     run_id: Any, attributes: Mapping[str, Any] | None = None, *, namespace: InNamespace = ANY_NAMESPACE
@@ -289,5 +290,5 @@ def set_attributes(
     return _set_attributes(run_id, attributes, namespace)
 
 
-async def _set_attributes(run_id: str, attributes: Mapping[str, Any], namespace: InNamespace) -> None:
+async def _set_attributes(run_id: RunOrId, attributes: Mapping[str, Any], namespace: InNamespace) -> None:
     await (await _client()).set_attributes(run_id, attributes, namespace=namespace)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack, cast
 
+from continuum.client.argument_checks import RunOrId
 from continuum.client.completions import Completions
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.run_forks import CutOptions, RunForks, Signals, forking_of
@@ -22,7 +23,7 @@ class ForkCalls:
 
     async def cut(
         self,
-        run_id: str,
+        run_id: RunOrId,
         how: str,
         *,
         at: int | None = None,
@@ -37,7 +38,7 @@ class ForkCalls:
         return await self._forks.cut(forking_of(how), run_id, at, namespace, signals)
 
     async def restart(
-        self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+        self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
     ) -> RunHandle[Any]:
         """Let a failed run, the latest of its chain, continue from its failure.
 
@@ -49,7 +50,12 @@ class ForkCalls:
         return await self._fork(Forking.RESTART, run_id, None, namespace, options)
 
     async def reset(
-        self, run_id: str, at: int, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+        self,
+        run_id: RunOrId,
+        at: int,
+        *,
+        namespace: InNamespace = ANY_NAMESPACE,
+        **options: Unpack[CutOptions],
     ) -> RunHandle[Any]:
         """Let a run continue from before its event `at`, as the next run of its chain.
 
@@ -70,7 +76,12 @@ class ForkCalls:
         return await self._fork(Forking.RESET, run_id, at, namespace, options)
 
     async def fork(
-        self, run_id: str, at: int, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+        self,
+        run_id: RunOrId,
+        at: int,
+        *,
+        namespace: InNamespace = ANY_NAMESPACE,
+        **options: Unpack[CutOptions],
     ) -> RunHandle[Any]:
         """Make a run that continues from before event `at` of exactly this one, which stays as it is.
 
@@ -81,7 +92,7 @@ class ForkCalls:
         return await self._fork(Forking.FORK, run_id, at, namespace, options)
 
     async def _fork(
-        self, how: Forking, run_id: str, at: int | None, namespace: InNamespace, options: CutOptions
+        self, how: Forking, run_id: RunOrId, at: int | None, namespace: InNamespace, options: CutOptions
     ) -> RunHandle[Any]:
         run = await self._forks.make(how, run_id, at, namespace, options, self._record)
         if run.succeeds:

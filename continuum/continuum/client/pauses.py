@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+from continuum.client.argument_checks import RunOrId
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.pause_outcome import Pause, PauseOutcome, public_pause
 from continuum.client.retrying import retry_read_once
@@ -34,7 +35,7 @@ class PauseCalls:
 
     async def pause_run(
         self,
-        run_id: str,
+        run_id: RunOrId,
         reason: str | None = None,
         *,
         seen: Run | None = None,
@@ -59,7 +60,7 @@ class PauseCalls:
         pause = public_pause(paused.pause, paused.run_id)
         return PauseOutcome(pause, paused.posted is Posted.DUPLICATE)
 
-    async def resume_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
+    async def resume_run(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let the latest run of its chain continue; False if it is not paused by itself.
 
         What became due meanwhile is due at once. A run that has ended raises `RunTerminal`.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from continuum.client.argument_checks import node_of, run_id_of
+from continuum.client.argument_checks import RunOrId, node_of, run_id_of
 from continuum.client.cancel_outcome import CancelOutcome, cancel_outcome, unread_outcome
 from continuum.client.namespaces import InNamespace, checked_namespace
 from continuum.client.posting import Posting
@@ -35,7 +35,7 @@ class RunChanges:
         self._posting = posting
 
     async def cancel(
-        self, run_id: str, namespace: InNamespace, record: Recorder, *, force: bool, seen: Run | None
+        self, run_id: RunOrId, namespace: InNamespace, record: Recorder, *, force: bool, seen: Run | None
     ) -> CancelOutcome:
         """Request that a run stops, or end it; see `Client.cancel`."""
         if seen is not None and not force:
@@ -48,7 +48,7 @@ class RunChanges:
         row, present = await self._lookup.latest_for_message(found)
         return unread_outcome(found, force=force) if row is None else cancel_outcome(row, present)
 
-    async def unblock(self, run_id: str, namespace: InNamespace, record: Recorder) -> bool:
+    async def unblock(self, run_id: RunOrId, namespace: InNamespace, record: Recorder) -> bool:
         """Let nodes try a blocked run again; see `Client.unblock`."""
         row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
         latest = await self._lookup.latest_run(row)
@@ -59,7 +59,7 @@ class RunChanges:
         return blocked
 
     async def set_attributes(
-        self, run_id: str, attributes: Mapping[str, Any], namespace: InNamespace, record: Recorder
+        self, run_id: RunOrId, attributes: Mapping[str, Any], namespace: InNamespace, record: Recorder
     ) -> None:
         """Merge attributes into a run's, atomically."""
         checked = checked_attributes(attributes)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, get_args
 
-from continuum.client.argument_checks import run_id_of
+from continuum.client.argument_checks import RunOrId, run_id_of
 from continuum.client.namespaces import InNamespace, checked_namespace
 from continuum.client.retrying import retry_write
 from continuum.client.run_lookup import RunLookup
@@ -64,7 +64,7 @@ class RunForks:
         self._fresh_id = fresh_id
 
     async def cut(
-        self, how: Forking, run_id: str, at: int | None, namespace: InNamespace, signals: Signals
+        self, how: Forking, run_id: RunOrId, at: int | None, namespace: InNamespace, signals: Signals
     ) -> Cut:
         """Return what a change would do; see `Client.cut`."""
         return (await self._plan(how, run_id, at, namespace, signals)).cut
@@ -72,7 +72,7 @@ class RunForks:
     async def make(
         self,
         how: Forking,
-        run_id: str,
+        run_id: RunOrId,
         at: int | None,
         namespace: InNamespace,
         options: CutOptions,
@@ -99,10 +99,10 @@ class RunForks:
                 raise RunNotFound(run.origin, removed=True)
             if posted is not Posted.STALE:
                 return run
-        raise RunChanged(run_id)
+        raise RunChanged(run_id_of(run_id))
 
     async def _plan(
-        self, how: Forking, run_id: str, at: int | None, namespace: InNamespace, signals: Signals
+        self, how: Forking, run_id: RunOrId, at: int | None, namespace: InNamespace, signals: Signals
     ) -> Plan:
         if signals not in get_args(Signals):
             raise InvalidOption(f"signals is 'again' or 'drop', not {quoted(signals)}")

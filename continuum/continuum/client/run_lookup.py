@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
-from continuum.client.argument_checks import run_id_of
+from continuum.client.argument_checks import RunOrId, run_id_of
 from continuum.client.limits import MESSAGE_READ_SECONDS, READS_AT_ONCE
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace, checked_namespace, guarded
 from continuum.client.retrying import retry_read_once
@@ -53,7 +53,7 @@ class RunLookup:
         row = await self.read(lambda: self._journal.get_run(run_id))
         return guarded(run_id, row, namespace)
 
-    async def resolve(self, run_id: str, namespace: InNamespace) -> RunId:
+    async def resolve(self, run_id: RunOrId, namespace: InNamespace) -> RunId:
         """Return the id in canonical form, once the run is known to be in the namespace, if one was given."""
         found, expected = run_id_of(run_id), checked_namespace(namespace)
         if expected is not ANY_NAMESPACE:

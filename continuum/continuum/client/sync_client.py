@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager
 from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar, TypeVarTuple, Unpack, overload
 
+from continuum.client.argument_checks import RunOrId
 from continuum.client.cancel_outcome import CancelOutcome
 from continuum.client.client import Client
 from continuum.client.configured_start import ConfiguredStart
@@ -108,13 +109,13 @@ class SyncClient:
         return SyncConfiguredStart(self._thread, self._client.options(**options))
 
     @overload
-    def handle(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> SyncRunHandle[Any]: ...
+    def handle(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> SyncRunHandle[Any]: ...
     @overload
     def handle(
-        self, run_id: str, workflow: Workflow[..., R], *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, workflow: Workflow[..., R], *, namespace: InNamespace = ANY_NAMESPACE
     ) -> SyncRunHandle[R]: ...
     def handle(
-        self, run_id: str, workflow: Any = None, *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, workflow: Any = None, *, namespace: InNamespace = ANY_NAMESPACE
     ) -> SyncRunHandle[Any]:
         """Return a handle for the run with this id; see `Client.handle`."""
         return SyncRunHandle(self._thread, self._client.handle(run_id, workflow, namespace=namespace))
@@ -122,7 +123,7 @@ class SyncClient:
     @overload
     def signal(
         self,
-        run_id: str,
+        run_id: RunOrId,
         signal: Signal[T],
         value: T,
         *,
@@ -132,7 +133,7 @@ class SyncClient:
     @overload
     def signal(
         self,
-        run_id: str,
+        run_id: RunOrId,
         signal: str,
         value: object = None,
         *,
@@ -141,7 +142,7 @@ class SyncClient:
     ) -> None: ...
     def signal(
         self,
-        run_id: str,
+        run_id: RunOrId,
         signal: Signal[Any] | str,
         value: Any = None,
         *,
@@ -155,7 +156,7 @@ class SyncClient:
 
     def cancel(
         self,
-        run_id: str,
+        run_id: RunOrId,
         *,
         force: bool = False,
         seen: Run | None = None,
@@ -166,7 +167,7 @@ class SyncClient:
 
     def pause_run(
         self,
-        run_id: str,
+        run_id: RunOrId,
         reason: str | None = None,
         *,
         seen: Run | None = None,
@@ -175,7 +176,7 @@ class SyncClient:
         """Let nothing of a run begin any more; see `Client.pause_run`."""
         return self._thread.call(self._client.pause_run(run_id, reason, seen=seen, namespace=namespace))
 
-    def resume_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
+    def resume_run(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let a paused run continue; see `Client.resume_run`."""
         return self._thread.call(self._client.resume_run(run_id, namespace=namespace))
 
@@ -211,13 +212,13 @@ class SyncClient:
         """Changes of all runs that a search finds; see `ClientOperations`."""
         return SyncClientOperations(self._thread, self._client.operations)
 
-    def unblock(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
+    def unblock(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> bool:
         """Let nodes try a blocked run again; see `Client.unblock`."""
         return self._thread.call(self._client.unblock(run_id, namespace=namespace))
 
     def cut(
         self,
-        run_id: str,
+        run_id: RunOrId,
         how: str,
         *,
         at: int | None = None,
@@ -228,7 +229,7 @@ class SyncClient:
         return self._thread.call(self._client.cut(run_id, how, at=at, signals=signals, namespace=namespace))
 
     def restart(
-        self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+        self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
     ) -> SyncRunHandle[Any]:
         """Let a failed run continue from its failure; see `Client.restart`."""
         return SyncRunHandle(
@@ -236,7 +237,12 @@ class SyncClient:
         )
 
     def reset(
-        self, run_id: str, at: int, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+        self,
+        run_id: RunOrId,
+        at: int,
+        *,
+        namespace: InNamespace = ANY_NAMESPACE,
+        **options: Unpack[CutOptions],
     ) -> SyncRunHandle[Any]:
         """Let a run continue from before an event, as the next of its chain; see `Client.reset`."""
         return SyncRunHandle(
@@ -244,7 +250,12 @@ class SyncClient:
         )
 
     def fork(
-        self, run_id: str, at: int, *, namespace: InNamespace = ANY_NAMESPACE, **options: Unpack[CutOptions]
+        self,
+        run_id: RunOrId,
+        at: int,
+        *,
+        namespace: InNamespace = ANY_NAMESPACE,
+        **options: Unpack[CutOptions],
     ) -> SyncRunHandle[Any]:
         """Make another run that continues from before an event; see `Client.fork`."""
         return SyncRunHandle(
@@ -253,7 +264,7 @@ class SyncClient:
 
     def await_run(
         self,
-        run_id: str,
+        run_id: RunOrId,
         timeout: float | timedelta | None = None,
         *,
         namespace: InNamespace = ANY_NAMESPACE,
@@ -261,15 +272,15 @@ class SyncClient:
         """Return a run's result once it has ended; see `Client.await_run`."""
         return self._thread.call(self._client.await_run(run_id, timeout, namespace=namespace))
 
-    def get_run(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
+    def get_run(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> Run:
         """Return a run as it is now."""
         return self._thread.call(self._client.get_run(run_id, namespace=namespace))
 
-    def owner(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None:
+    def owner(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> Owner | None:
         """Return the process that owns a run."""
         return self._thread.call(self._client.owner(run_id, namespace=namespace))
 
-    def explain(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> Explanation:
+    def explain(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> Explanation:
         """Return why a run is where it is; see `Client.explain`."""
         return self._thread.call(self._client.explain(run_id, namespace=namespace))
 
@@ -298,18 +309,18 @@ class SyncClient:
         )
 
     def set_attributes(
-        self, run_id: str, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE
     ) -> None:
         """Merge attributes into a run's."""
         self._thread.call(self._client.set_attributes(run_id, attributes, namespace=namespace))
 
-    def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]:
+    def history(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> list[Event]:
         """Return a run's journaled events, oldest first."""
         return self._thread.call(self._client.history(run_id, namespace=namespace))
 
     def read(
         self,
-        run_id: str,
+        run_id: RunOrId,
         name: str,
         type: Any = Any,
         *,
@@ -320,7 +331,7 @@ class SyncClient:
         return self._thread.call(self._client.read(run_id, name, type, default=default, namespace=namespace))
 
     def watch(
-        self, run_id: str, name: str, type: Any = Any, *, namespace: InNamespace = ANY_NAMESPACE
+        self, run_id: RunOrId, name: str, type: Any = Any, *, namespace: InNamespace = ANY_NAMESPACE
     ) -> Iterator[Any]:
         """Yield the value published under a name, and each change of it; see `Client.watch`."""
         return self._thread.each(self._client.watch(run_id, name, type, namespace=namespace))

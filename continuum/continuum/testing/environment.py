@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar
 
 from continuum.client import Client, RunHandle
+from continuum.client.argument_checks import RunOrId
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.start_options import StartOptions
 from continuum.definitions.activity import Activity
@@ -145,7 +146,7 @@ class Environment(Client):
         await self._engine.settle(self._patience)
         self._check()
 
-    async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> History:
+    async def history(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> History:
         """Return a run's journaled events, once everything has settled; see `History`."""
         await self.settle()
         run = await self.get_run(run_id, namespace=namespace)
@@ -161,7 +162,7 @@ class Environment(Client):
 
     async def await_run(
         self,
-        run_id: str,
+        run_id: RunOrId,
         timeout: float | timedelta | None = None,
         *,
         workflow: Workflow[..., Any] | None = None,

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, NoReturn, ParamSpec, Self, TypeVar
 
 from continuum.client import Client, RunHandle
+from continuum.client.argument_checks import RunOrId
 from continuum.client.namespaces import ANY_NAMESPACE, InNamespace
 from continuum.client.start_options import StartOptions
 from continuum.definitions.activity import Activity
@@ -110,7 +111,7 @@ class PostgresEnvironment(Client):
                 before = latest
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def history(self, run_id: str, *, namespace: InNamespace = ANY_NAMESPACE) -> History:
+    async def history(self, run_id: RunOrId, *, namespace: InNamespace = ANY_NAMESPACE) -> History:
         """Return a run's journaled events so far; see `History`."""
         run = await self.get_run(run_id, namespace=namespace)
         history = await read_history(self._stored, RunId(run.id))
