@@ -107,9 +107,22 @@ async def exits_in_callback() -> str:
     return "stopped"
 
 
+def runs_here(directory: str, number: int) -> None:
+    """Record in which process an innocent runs, at once and as a whole."""
+    new = Path(directory) / f"new-{number}"
+    new.write_text(str(os.getpid()))
+    new.rename(Path(directory) / f"runs-{number}")
+
+
+def processes_of(directory: Path) -> list[int]:
+    """Return the processes in which innocents have begun to run."""
+    return [int(trace.read_text()) for trace in directory.glob("runs-*")]
+
+
 @activity(name="blame.waits")
 async def waits(directory: str, number: int) -> int:
     """Wait in the loop until the test says so."""
+    runs_here(directory, number)
     while not (Path(directory) / "end").exists():  # noqa: ASYNC110 - another process makes the file
         await asyncio.sleep(0.02)
     return number
@@ -118,6 +131,7 @@ async def waits(directory: str, number: int) -> int:
 @activity(name="blame.waits_in_thread")
 def waits_in_thread(directory: str, number: int) -> int:
     """Wait in a thread until the test says so."""
+    runs_here(directory, number)
     while not (Path(directory) / "end").exists():
         threading.Event().wait(0.02)
     return number
@@ -126,6 +140,7 @@ def waits_in_thread(directory: str, number: int) -> int:
 @activity(name="blame.waits_queued", queue="blame")
 async def waits_queued(directory: str, number: int) -> int:
     """Wait for the test, claimed from a queue."""
+    runs_here(directory, number)
     while not (Path(directory) / "end").exists():  # noqa: ASYNC110 - another process makes the file
         await asyncio.sleep(0.02)
     return number
