@@ -119,8 +119,9 @@ BEGIN
 END
 $$;
 
--- Activity tasks without owner that have been due since p_by or longer, by queue, activity, node and namespace. Up to
--- p_most of a queue are counted.
+-- Activity tasks without owner that have been due since p_by or longer, by queue, activity, node and namespace. Up to p_most
+-- of a queue are looked at; `more` if there are more. While something is paused they are the first and the last ones: before
+-- all others there may be very many of paused runs that no claim has put aside.
 CREATE OR REPLACE FUNCTION {schema}.overdue_tasks(p_by timestamptz, p_queues integer, p_most integer)
 RETURNS TABLE (queue text, isolated boolean, activity text, node text, namespace text, tasks bigint, more boolean,
                since timestamptz)
@@ -131,6 +132,7 @@ AS $$
 DECLARE
     v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
     v_pauses boolean := {schema}.any_pause();
+    v_first integer := CASE WHEN v_pauses THEN p_most / 2 ELSE p_most END + 1;
 BEGIN
     RETURN QUERY
     WITH RECURSIVE queues (number, isolated, name) AS (
@@ -144,18 +146,36 @@ BEGIN
         ) n WHERE q.number < p_queues
     )
     SELECT q.name, q.isolated, f.activity, f.node, f.namespace, count(*), bool_or(f.all_tasks > p_most), min(f.due_at)
-    FROM queues q CROSS JOIN LATERAL (
-        SELECT d.activity, d.node, d.due_at, (SELECT r.namespace FROM {schema}.runs r WHERE r.id = d.run_id) AS namespace,
-               count(*) OVER () AS all_tasks
-        FROM (
-            SELECT t.* FROM {schema}.tasks t
-            WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = q.isolated AND t.queue = q.name AND t.due_at <= p_by
-              AND NOT (v_suspects AND EXISTS (
-                  SELECT FROM {schema}.suspects s
-                  WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
-              AND NOT (v_pauses AND {schema}.is_task_paused(t.queue, t.run_id))
-            LIMIT p_most + 1
+    FROM (SELECT x.* FROM queues x WHERE NOT EXISTS (
+        SELECT FROM {schema}.pauses p WHERE p.kind = 'queue' AND p.name = x.name)) q
+    CROSS JOIN LATERAL (
+        SELECT d.activity, d.node, d.due_at, r.namespace, d.all_tasks FROM (
+            SELECT l.*, count(*) OVER () AS all_tasks FROM (
+                (SELECT t.run_id, t.seq, t.activity, t.node, t.due_at FROM {schema}.tasks t
+                 WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = q.isolated AND t.queue = q.name
+                   AND t.due_at <= p_by
+                   AND NOT (v_suspects AND EXISTS (
+                       SELECT FROM {schema}.suspects s
+                       WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
+                 ORDER BY t.priority DESC, t.due_at LIMIT v_first)
+                UNION
+                (SELECT t.run_id, t.seq, t.activity, t.node, t.due_at FROM {schema}.tasks t
+                 WHERE v_pauses
+                   AND t.owner IS NULL AND t.held_by IS NULL AND t.isolated = q.isolated AND t.queue = q.name
+                   AND t.due_at <= p_by
+                   AND NOT (v_suspects AND EXISTS (
+                       SELECT FROM {schema}.suspects s
+                       WHERE s.run_id = t.run_id AND s.seq = t.seq AND s.level > {suspicion.any}))
+                 ORDER BY t.priority, t.due_at DESC LIMIT v_first)
+            ) l
         ) d
+        LEFT JOIN LATERAL (SELECT x.* FROM {schema}.runs x WHERE x.id = d.run_id OFFSET 0) r ON true
+        -- As `is_paused` says, which as a call takes several times as long.
+        WHERE NOT (v_pauses AND r.id IS NOT NULL AND (r.paused_at IS NOT NULL OR EXISTS (
+            SELECT FROM {schema}.pauses p
+            WHERE (p.kind = 'workflow' AND p.name = r.workflow AND p.namespace IN ('', r.namespace)
+                   OR p.kind = 'namespace' AND p.name = r.namespace)
+              AND (r.pause_lifted_at IS NULL OR p.since > r.pause_lifted_at))))
     ) f GROUP BY q.name, q.isolated, f.activity, f.node, f.namespace;
 END
 $$;
