@@ -6,8 +6,8 @@ import asyncio
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,9 +69,14 @@ def _start(at: Site, command: list[str]) -> None:
     await_ready(node)
 
 
-@contextmanager
-def frozen(node: Node) -> Iterator[None]:
-    """Let every process of a node stand still for a block."""
+@asynccontextmanager
+async def frozen(at: Site, node: Node) -> AsyncIterator[None]:
+    """Let every process of a node stand still for a block, once others know of the node."""
+
+    async def is_listed() -> bool:
+        return await at.row(node.name) is not None
+
+    await at.until(is_listed, f"{node.name} is not listed")
     node.note_processes()
     processes = [psutil.Process(node.launcher.pid), *node.left()]
     for process in processes:

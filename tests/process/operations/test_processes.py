@@ -108,7 +108,7 @@ async def test_nodes_that_drain_are_named_and_the_fix_starts_another(
 async def test_a_run_that_no_node_has_claimed_yet_names_those_with_room(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         north = at.node("north", modules=MODULES, run_hosts=1)
-        with frozen(north):
+        async with frozen(at, north):
             started = datetime.now(UTC)
             run = await at.client.start(flows.sleeps, 0.0)
             cause = await explained(run, "ready")
@@ -242,7 +242,7 @@ async def test_a_drift_says_what_differs_and_the_fix_continues_the_run_on_mended
         run = await at.client.start(deployed_before.drifting)
         await explained(run, "signal")
         stop(north)
-        with frozen(at.node("mended", modules=BEFORE)):
+        async with frozen(at, at.node("mended", modules=BEFORE)):
             south = at.node("south", modules=AFTER, poll=0.5)
             await run.signal(deployed_before.go, "yes")
             cause = await explained(run, "drift")
@@ -263,7 +263,7 @@ async def test_a_blocked_run_that_was_asked_to_stop_compensates_once_the_fix_unb
         run = await at.client.start(deployed_before.undoing)
         await explained(run, "signal")
         stop(north)
-        with frozen(at.node("mended", modules=BEFORE)):
+        async with frozen(at, at.node("mended", modules=BEFORE)):
             south = at.node("south", modules=AFTER, poll=0.5)
             await run.signal(deployed_before.go, "yes")
             unblocks, stops, ends = (await explained(run, "drift")).fixes
@@ -297,7 +297,7 @@ async def test_an_input_that_does_not_fit_is_unblocked_by_the_fix_where_the_code
     dsn: str, schema: str
 ) -> None:
     async with site(dsn, schema) as at:
-        with frozen(at.node("mended", modules=AFTER)):
+        async with frozen(at, at.node("mended", modules=AFTER)):
             north = at.node("north", modules=BEFORE, poll=0.5)
             run = await at.client.start("deployed.reading", 1, 2)
             cause = await explained(run, "input")
