@@ -257,7 +257,7 @@ def test_a_forced_cancel_shows_what_would_end_and_asks(
     run_id = family(cli)
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
     declined = cli("cancel", run_id, "--force")
-    assert (declined.code, declined.out) == (0, f"run {run_id}: nothing changed\n")
+    assert (declined.code, declined.out) == (1, f"run {run_id}: nothing changed\n")
     assert declined.err.startswith(f"End run {run_id} of greeting (suspended")
     assert "and with it 1 open child" in declined.err
     assert cli("runs", "show", run_id, "--json").json["state"] == "suspended"
@@ -322,7 +322,8 @@ def test_versions_are_deleted_after_a_confirmation_and_each_is_on_record(
     )
     assert cli("versions", "gc", "--dry-run").err == "2 would be deleted\n"
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
-    assert cli("versions", "gc", "--json").json["forgotten"] == 0
+    declined = cli("versions", "gc", "--json")
+    assert (declined.code, declined.json["forgotten"]) == (1, 0)
     assert len(cli("versions", "list", "--json").json) == 3
     meanwhile(monkeypatch, lambda: cli("versions", "gc", "--yes", "--by", "bob"))
     assert cli("versions", "gc", "--by", "ann").err.endswith("0 deleted\n")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from continuum.journal.facts import Transition
+from continuum.journal.operation_facts import OperationState
 from continuum.journal.port import Journal, RunState, VersionRow
 from continuum.journal.postgres import PostgresJournal, run_counts
 from continuum.operations import bulk_execution
@@ -95,7 +96,8 @@ def test_nothing_is_changed_without_an_answer(cli: CommandLine, monkeypatch: pyt
     assert "1 run would be given the attributes:" in refused.err
     assert "continuum: 1 run not changed: nobody confirmed it" in refused.err
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
-    assert cli(*change).out == "nothing was changed\n"
+    declined = cli(*change)
+    assert (declined.code, declined.out) == (1, "nothing was changed\n")
     assert cli("runs", "show", run, "--json").json["attributes"] == {}
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
     assert cli(*change).out.endswith("is completed: 1 done, 0 skipped, 0 failed\n")
@@ -256,6 +258,28 @@ def test_an_operation_is_listed_shown_paused_resumed_and_cancelled(
         ("resume_operation", operation, "done"),
     ]
     assert rows(cli, "--action", "cancel_operation")[0]["outcome"] == "refused"
+
+
+@pytest.mark.parametrize("state", [OperationState.PAUSED, OperationState.CANCELLED])
+def test_a_change_that_is_not_completed_is_no_success(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch, state: OperationState
+) -> None:
+    for _ in range(2):
+        started(cli)
+    monkeypatch.setattr(bulk_execution, "RUNS_PER_PART", 1)
+
+    async def meanwhile(seconds: float) -> None:
+        journal = PostgresJournal(cli.options[1], schema=cli.options[3], listen=False)
+        await journal.open()
+        try:
+            (row,) = await journal.operations(1)
+            await journal.change_operation(row.id, state)
+        finally:
+            await journal.close()
+
+    monkeypatch.setattr(bulk_execution.execute, "__kwdefaults__", {"sleep": meanwhile})
+    left = cli("runs", "cancel", "--find", "workflow:greeting", "--yes", "--rate", "0.5")
+    assert (left.code, f" is {state.value}: 1 done" in left.out) == (1, True), left
 
 
 def test_skipped_runs_are_counted_before_and_their_reasons_are_kept(

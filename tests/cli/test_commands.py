@@ -398,7 +398,9 @@ def test_a_fresh_migration_drops_all_runs_after_a_confirmation(
 
     started(cli)
     monkeypatch.setattr("sys.stdin", io.StringIO("no\n"))
-    refused = cli("migrate", "--fresh").out
+    declined = cli("migrate", "--fresh")
+    assert declined.code == 1
+    refused = declined.out
     assert refused.endswith("nothing changed\n")
     parts = conninfo_to_dict(cli.options[1])
     question = (

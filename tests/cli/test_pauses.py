@@ -109,7 +109,7 @@ def test_a_wide_pause_shows_what_it_holds_and_asks(
     )
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
     declined = cli("pause", *options)
-    assert declined.out == f"{subject}: nothing changed\n"
+    assert (declined.code, declined.out) == (1, f"{subject}: nothing changed\n")
     assert f"Pause {subject}: {held}?" in declined.err
     assert cli("pauses", "--json").json == []
 
@@ -124,7 +124,8 @@ def test_a_wide_pause_shows_what_it_holds_and_asks(
     assert "ann" in cli("pauses").out
 
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
-    assert cli("resume", *options).out == f"{subject}: nothing changed\n"
+    declined = cli("resume", *options)
+    assert (declined.code, declined.out) == (1, f"{subject}: nothing changed\n")
     assert cli("resume", *options, "--yes").out == f"{subject} continues: {held}\n"
     assert cli("resume", *options, "--yes").out == f"{subject} was not paused\n"
     assert cli("pauses", "--json").json == []

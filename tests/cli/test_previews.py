@@ -70,7 +70,7 @@ def test_an_unblock_says_why_the_run_is_blocked_and_asks(
     run = blocked(cli)
     types("n\n")
     declined = cli("runs", "unblock", run)
-    assert (declined.code, declined.out) == (0, f"run {run}: nothing changed\n")
+    assert (declined.code, declined.out) == (1, f"run {run}: nothing changed\n")
     question = f"Let nodes try run {run} of greeting again, blocked by poison: it dies? [y/N]: "
     assert declined.err.startswith(question)
     assert state(cli, run) == "blocked"
@@ -102,7 +102,7 @@ def test_changed_attributes_are_shown_with_their_old_values(
     given = '{"vip": false, "city": "Rome", "tier": 1}'
     types("n\n")
     declined = cli("attributes", run, given)
-    assert (declined.code, declined.out) == (0, f"run {run}: nothing changed\n")
+    assert (declined.code, declined.out) == (1, f"run {run}: nothing changed\n")
     change = 'vip from true to false, city from nothing to "Rome"'
     assert declined.err.startswith(f"Change of run {run} of greeting (running) {change}? [y/N]: ")
     types("y\n")
@@ -128,7 +128,7 @@ def test_a_drain_says_what_the_node_does_and_which_workflows_nobody_else_has(
     node(cli, "south", 8, "ship")
     types("n\n")
     declined = cli("nodes", "drain", "north")
-    assert (declined.code, declined.out) == (0, "node north: nothing changed\n")
+    assert (declined.code, declined.out) == (1, "node north: nothing changed\n")
     asked = "Let node north finish or release its 0 runs and 0 tasks and stop"
     assert declined.err.startswith(f"{asked}, and leave no node that has loaded pay? [y/N]: ")
     types("y\n")
@@ -184,7 +184,7 @@ def test_only_a_cancel_of_a_blocked_run_by_force_asks(cli: CommandLine, types: C
     run = begun_and_blocked(cli)
     types("n\n")
     declined = cli("cancel", run, "--force")
-    assert (declined.code, declined.out, state(cli, run)) == (0, f"run {run}: nothing changed\n", "blocked")
+    assert (declined.code, declined.out, state(cli, run)) == (1, f"run {run}: nothing changed\n", "blocked")
     assert "(blocked, poison: it dies) at once, without compensation?" in declined.err
     types("y\n")
     assert cli("cancel", run, "--force").out == "cancelled\n"

@@ -16,6 +16,7 @@ from continuum.operations.index_repair import INDEX_CODES
 from continuum.verify.rules import RULES
 from tests.cli.commands import CommandLine
 from tests.cli.stored_world import StoredWorld, stored_world
+from tests.cli.test_audit import Terminal
 from tests.cli.test_verify import DAMAGE, damage
 
 # What only a person can decide: something is lost, or two rows contradict each other.
@@ -184,20 +185,30 @@ def test_a_change_between_the_preview_and_the_answer_stops_the_repair(
 ) -> None:
     damage(dsn, schema, world, DAMAGE["lost-wake"][1])
 
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
+    class Damaging(Terminal):
         def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
             damage(dsn, schema, world, DAMAGE["lost-wake"][1])
             return "y\n"
 
-    monkeypatch.setattr("sys.stdin", Terminal())
+    monkeypatch.setattr("sys.stdin", Damaging())
     done = cli("repair", "lost-wake", world.asleep)
     assert (done.code, "stale" in done.err) == (1, True), done
     assert [each["rule"] for each in findings(cli)] == ["lost-wake"]
     (row,) = cli("audit", "list", "--json").json["entries"]
     assert (row["action"], row["outcome"]) == ("repair", "stale")
+
+
+def test_a_repair_that_is_declined_changes_nothing_and_is_no_success(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage(dsn, schema, world, DAMAGE["lost-wake"][1])
+    monkeypatch.setattr("sys.stdin", Terminal("n\n"))
+    declined = cli("repair", "lost-wake", world.asleep)
+    assert (declined.code, declined.out.endswith(f"lost-wake of {world.asleep}: nothing changed\n")) == (
+        1,
+        True,
+    )
+    assert [each["rule"] for each in findings(cli)] == ["lost-wake"]
 
 
 def test_a_run_that_a_process_has_in_hand_is_not_taken_from_it(

@@ -130,7 +130,8 @@ def test_a_question_comes_first(
     assert refused.code == 1
     assert "nobody confirmed it; without a terminal, --yes does it without a question" in refused.err
     monkeypatch.setattr("sys.stdin", Terminal("n\n"))
-    assert cli("runs", arguments[0], run_id, *arguments[1:]).out == f"run {run_id}: nothing changed\n"
+    declined = cli("runs", arguments[0], run_id, *arguments[1:])
+    assert (declined.code, declined.out) == (1, f"run {run_id}: nothing changed\n")
     assert len(cli("runs", "list", "--json").json["entries"]) == 1
     monkeypatch.setattr("sys.stdin", Terminal("y\n"))
     assert cli("runs", arguments[0], run_id, *arguments[1:]).code == 0

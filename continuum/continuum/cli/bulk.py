@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from continuum.cli.changes import confirmed, recorder
+from continuum.cli.changes import confirmed, declined, recorder
 from continuum.cli.database import Target, ask_journal
 from continuum.cli.printing import escaped
 from continuum.cli.run_filters import find_option
@@ -112,8 +112,7 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
                 click.echo(note, err=True)
         undone = f"{shown.text} not changed"
         if not confirmed("Change them?", undone, yes=bulk.yes):
-            click.echo("nothing was changed")
-            return
+            declined("nothing was changed")
         digest = shown.digest
     operation = change.operation(digest, actor, shown.text, bulk.rate)
     total = shown.count if shown.exact else None
@@ -138,7 +137,10 @@ def make(target: Target, operation: str, making: Callable[[Journal], Any]) -> Op
 
 
 def finish(row: OperationRow, *, as_json: bool) -> None:
-    """Print how an operation is now, and why runs were left as they are; exit with 1 if runs have failed."""
+    """Print how an operation is now, and why runs were left as they are.
+
+    The exit code is 1 if runs have failed, or if it was paused or cancelled meanwhile.
+    """
     shown = operation_of(row)
     click.echo(to_json(shown) if as_json else _result(shown))
     if not as_json:
@@ -149,6 +151,8 @@ def finish(row: OperationRow, *, as_json: bool) -> None:
             f"{shown.failed:,} runs could not be changed; `continuum audit list --action "
             f"{row.arguments.get('recorded_as')}` has their errors"
         )
+    if shown.state != OperationState.COMPLETED:
+        raise click.exceptions.Exit(1)
 
 
 def reason_lines(reasons: Sequence[UnchangedRuns], would_be: str = "") -> Iterator[str]:

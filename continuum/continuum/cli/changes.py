@@ -6,7 +6,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -58,6 +58,12 @@ def confirmed(question: str, undone: str, *, yes: bool) -> bool:
             f"{undone}: nobody confirmed it; without a terminal, --yes does it without a question"
         )
     return click.confirm(question, err=True)
+
+
+def declined(said: str) -> NoReturn:
+    """End a command whose question was answered with no: exit code 1, for nothing was done."""
+    click.echo(said)
+    raise click.exceptions.Exit(1)
 
 
 def asks(*, yes: bool) -> bool:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from continuum.cli.changes import recorder
 from continuum.cli.database import opened
-from continuum.cli.repair_dialogue import Asked, Preview, agreed, say
+from continuum.cli.repair_dialogue import Asked, Preview, agree, say
 from continuum.journal.audit_facts import Action, AuditFacts
 from continuum.journal.index_mends import IndexRepair, IndexStep
 from continuum.journal.postgres.function_repairs import present_functions, restore_functions
@@ -34,8 +34,7 @@ def repair_index_of(asked: Asked) -> None:
 
     steps = [statement(step) for step in plan.steps]
     preview = Preview(asked.code, name, [plan.finding] if steps else [], steps)
-    if not agreed(asked, preview):
-        return
+    agree(asked, preview)
     repair = IndexRepair(asked.code, name, expected, plan.decide)
     kinds = [step.value for step in plan.steps]
     begun, ended = _facts_about(asked, steps=kinds), _facts_about(asked, steps=kinds)
@@ -54,8 +53,7 @@ def repair_function(asked: Asked) -> None:
     missing = [f"function {each} of {file} is missing" for each, file in plan.missing.items()]
     steps = ["create all functions of this release again, in one transaction"]
     preview = Preview(FUNCTION_CODE, name, *((missing, steps) if plan.is_damaged else ((), ())))
-    if not agreed(asked, preview):
-        return
+    agree(asked, preview)
     audit = _facts_about(asked, functions=listed(plan.missing) if plan.is_damaged else "")
     say(asked, preview, _ask(asked, lambda dsn: restore_functions(dsn, schema, plan.decide, audit=audit)))
 

@@ -1,8 +1,7 @@
 """The entry point of the command line: the list of commands, and their exit codes.
 
-Exit codes: 0 done, 1 refused or failed, 2 wrong usage. An error is one line on stderr. If
-code was refused because it is not deterministic, a line for each finding comes before it.
-CONTINUUM_TRACEBACK=1 prints the traceback.
+Exit codes: see `EXIT_CODES`. An error is one line on stderr. If code was refused because it is not
+deterministic, a line for each finding comes before it. CONTINUUM_TRACEBACK=1 prints the traceback.
 """
 
 from __future__ import annotations
@@ -22,6 +21,10 @@ from continuum.quoting import with_short_parts, with_short_words
 DONE, FAILED = 0, 1
 # The exit code that shells use for a program ended by SIGINT.
 INTERRUPTED = 130
+EXIT_CODES = (
+    "Exit codes: 0 done; 1 refused, failed, answered with no, or an operation that is not completed; "
+    "2 wrong use; 130 interrupted. Checks (check, doctor, health, verify, replay) exit with 1 for findings."
+)
 
 
 # The module of each command. A call loads its own: the others would double the time until it is connected.
@@ -61,7 +64,12 @@ class _Commands(click.Group):
         return command
 
 
-@click.group(cls=_Commands, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Commands,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=EXIT_CODES,
+)
 @click.version_option(package_name="continuum-durable", prog_name="continuum")
 def continuum() -> None:
     """Durable execution for Python: runs that survive kill -9."""

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from continuum.cli.changes import acting, changing_options, confirmed, yes_option
+from continuum.cli.changes import acting, changing_options, confirmed, declined, yes_option
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
 from continuum.cli.pause_names import not_paused, unknown_name
 from continuum.cli.printing import print_table
@@ -69,8 +69,7 @@ def pause(
         f"{scope_words(scope)} was not paused",
         yes=yes,
     ):
-        click.echo(f"{scope_words(scope)}: nothing changed")
-        return
+        declined(f"{scope_words(scope)}: nothing changed")
     outcome = ask(target, lambda client: acting(client, actor).pause(**_keywords(scope)))
     if as_json:
         click.echo(to_json({"pause": outcome.pause, "already": outcome.already, "held": held._asdict()}))
@@ -105,8 +104,7 @@ def resume(
         f"{scope_words(scope)} was not resumed",
         yes=yes,
     ):
-        click.echo(f"{scope_words(scope)}: nothing changed")
-        return
+        declined(f"{scope_words(scope)}: nothing changed")
     ended = ask(target, lambda client: acting(client, actor).resume(**_keywords(scope)))
     if as_json:
         click.echo(to_json({"resumed": ended, "held": held._asdict()}))

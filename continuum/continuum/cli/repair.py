@@ -7,7 +7,7 @@ import click
 from continuum.cli.changes import changing_options, recorder, yes_option
 from continuum.cli.database import Target, ask_journal, database_options, json_option
 from continuum.cli.ground_repair import repair_function, repair_index_of
-from continuum.cli.repair_dialogue import Asked, Preview, agreed, say
+from continuum.cli.repair_dialogue import Asked, Preview, agree, say
 from continuum.journal.audit_facts import ChangeOutcome
 from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
@@ -47,8 +47,7 @@ def repair(
 def _repair_stored(asked: Asked) -> None:
     plan = ask_journal(asked.target, lambda journal: plan_repair(journal, asked.code, asked.subject))
     preview = Preview(plan.code, plan.subject, plan.findings, plan.steps, plan.left)
-    if not agreed(asked, preview):
-        return
+    agree(asked, preview)
 
     async def repairing(journal: Journal) -> ChangeOutcome:
         return await repaired(journal, plan, record=recorder(asked.actor, journal.now()))

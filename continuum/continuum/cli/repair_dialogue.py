@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import click
 
-from continuum.cli.changes import confirmed
+from continuum.cli.changes import confirmed, declined
 from continuum.cli.database import Target
 from continuum.cli.printing import escaped
 from continuum.cli.values import to_json
@@ -53,11 +53,13 @@ class Preview(NamedTuple):
     left: Sequence[str] = ()
 
 
-def agreed(asked: Asked, preview: Preview) -> bool:
-    """Show a preview, and return whether to do it; without anything to do there is no question."""
+def agree(asked: Asked, preview: Preview) -> None:
+    """Show a preview, and ask whether to do it; without anything to do there is no question."""
     if not asked.as_json:
         _print(preview)
-    return not preview.steps or confirmed("Do this?", f"{preview.code} of {preview.subject}", yes=asked.yes)
+    about = f"{preview.code} of {preview.subject}"
+    if preview.steps and not confirmed("Do this?", about, yes=asked.yes):
+        declined(f"{about}: nothing changed")
 
 
 def say(asked: Asked, preview: Preview, outcome: ChangeOutcome) -> None:

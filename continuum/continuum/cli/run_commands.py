@@ -9,7 +9,7 @@ from uuid import UUID
 
 import click
 
-from continuum.cli.changes import acting, changing_options, confirmed, yes_option
+from continuum.cli.changes import acting, changing_options, confirmed, declined, yes_option
 from continuum.cli.database import (
     Target,
     ask,
@@ -160,8 +160,7 @@ def cancel_one(
         # The question comes between two connections: an interrupt inside of a loop would not end it.
         seen, children = ask(target, lambda client: _what_ends(client, run, namespace))
         if seen.completed_at is None and not _confirmed_end(seen, children):
-            click.echo(f"run {run}: nothing changed")
-            return
+            declined(f"run {run}: nothing changed")
     outcome = ask(
         target,
         lambda client: acting(client, actor).cancel(run, force=force, seen=seen, namespace=namespace),

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from continuum.cli.bulk import BulkOptions, bulk_and_json_options, change_found
-from continuum.cli.changes import acting, changing_options, confirmed
+from continuum.cli.changes import acting, changing_options, confirmed, declined
 from continuum.cli.database import Target, ask, database_options, namespace_option
 from continuum.cli.printing import say
 from continuum.cli.run_ids import RUN
@@ -139,8 +139,7 @@ def _change(
         for line in preview(cut, found, dropped=signals == "drop"):
             say(line, err=True)
     if not confirmed(f"{how} run {cut.run_id}?", f"run {cut.run_id} was not changed", yes=bulk.yes):
-        click.echo(f"run {cut.run_id}: nothing changed")
-        return
+        declined(f"run {cut.run_id}: nothing changed")
     # Between two connections, like the question: code is loaded outside of a loop.
     workflow = _workflow(modules, found.workflow) if modules else None
     new = ask(target, lambda client: _make(acting(client, actor), how, cut, signals, workflow))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from continuum.cli.bulk import BulkOptions, bulk_and_json_options, change_found
-from continuum.cli.changes import acting, agreed, asks, changing_options
+from continuum.cli.changes import acting, agreed, asks, changing_options, declined
 from continuum.cli.database import Target, ask, database_options, namespace_option
 from continuum.cli.printing import escaped
 from continuum.cli.run_ids import RUN
@@ -50,8 +50,7 @@ def pause(
         seen = ask(target, lambda client: latest_of(client, one, namespace))
         changes = seen.completed_at is None and (seen.pause is None or seen.pause.kind != "run")
         if changes and not _agreed("Pause", seen):
-            click.echo(f"run {seen.id}: nothing changed")
-            return
+            declined(f"run {seen.id}: nothing changed")
         seen = seen if changes else None
     outcome = ask(target, lambda client: acting(client, actor).pause_run(one, seen=seen, namespace=namespace))
     if bulk.as_json:
@@ -87,8 +86,7 @@ def resume(
         seen = ask(target, lambda client: latest_of(client, one, namespace))
         changes = seen.completed_at is None and seen.pause is not None and seen.pause.kind == "run"
         if changes and not _agreed("Resume", seen):
-            click.echo(f"run {seen.id}: nothing changed")
-            return
+            declined(f"run {seen.id}: nothing changed")
 
     async def resuming(client: Client) -> tuple[bool, Run]:
         done = await acting(client, actor).resume_run(one, namespace=namespace)

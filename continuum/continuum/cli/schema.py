@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import click
 
-from continuum.cli.changes import changing_options, recorder
+from continuum.cli.changes import changing_options, declined, recorder
 from continuum.cli.database import database_options
 from continuum.client.connecting import database
 from continuum.journal.audit_facts import Action, AuditFacts
@@ -29,8 +29,7 @@ from continuum.operations.actor import Actor
 def migrate(fresh: bool, yes: bool, actor: Actor, dsn: str | None, schema: str) -> None:
     """Bring the database schema up to this release; no effect if it is up to date."""
     if fresh and not yes and not _confirmed(dsn, schema):
-        click.echo(f"schema {schema}: nothing changed")
-        return
+        declined(f"schema {schema}: nothing changed")
 
     def facts_about(files: Sequence[str]) -> AuditFacts | None:
         record = recorder(actor, time.time_ns() // 1000)

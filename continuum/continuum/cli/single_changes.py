@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from continuum.cli.changes import acting, agreed, asks
+from continuum.cli.changes import acting, agreed, asks, declined
 from continuum.cli.database import Target, ask
 from continuum.cli.printing import escaped
 from continuum.cli.values import to_json
@@ -48,8 +48,7 @@ def unblock_one(change: Change) -> None:
             if stops:
                 what += "; it was asked to stop, and compensates then"
             if not agreed(escaped(f"{what}?")):
-                click.echo(f"run {seen.id}: nothing changed")
-                return
+                declined(f"run {seen.id}: nothing changed")
     state = ask(change.target, lambda client: _unblock(client, change, seen))
     if state is not None:
         raise click.ClickException(f"run {run} is not blocked, it is {state}")
@@ -83,8 +82,7 @@ def set_attributes_of_one(change: Change, values: Mapping[str, Any]) -> None:
         different = _differences(seen.attributes, checked_attributes(values))
         question = f"Change of run {seen.id} of {seen.workflow} ({seen.state}) {different}?"
         if different and not agreed(escaped(question)):
-            click.echo(f"run {seen.id}: nothing changed")
-            return
+            declined(f"run {seen.id}: nothing changed")
     ask(change.target, lambda client: _set_attributes(client, change, values, seen))
 
 
@@ -115,8 +113,7 @@ def drain_one(target: Target, name: str, actor: Actor, *, yes: bool) -> None:
         nodes = ask(target, lambda client: client.nodes())
         seen = next((node for node in nodes if node.node == name), None)
         if seen is not None and seen.state == "up" and not agreed(escaped(_drain_question(seen, nodes))):
-            click.echo(f"node {name}: nothing changed")
-            return
+            declined(f"node {name}: nothing changed")
     if ask(target, lambda client: _drain(client, name, actor, seen)):
         click.echo(f"node {name} is lost: none of its processes has a lease, so there is nothing to drain")
     else:

@@ -180,12 +180,15 @@ def gc(dry_run: bool, yes: bool, actor: Actor, as_json: bool, dsn: str | None, s
         rows = [(row.workflow, row.label, row.version) for row in unused]
         print_table(("workflow", "label", "version"), rows)
     deleted = 0
-    if unused and not dry_run and _confirmed_deletion(unused, yes=yes):
+    agreed = not unused or dry_run or _confirmed_deletion(unused, yes=yes)
+    if unused and not dry_run and agreed:
         deleted = ask_journal(target, lambda journal: _delete(journal, unused, actor))
     if as_json:
         click.echo(to_json({"forgotten": deleted, "versions": [_facts(row) for row in unused]}))
     else:
         click.echo(f"{len(unused)} would be deleted" if dry_run else f"{deleted} deleted", err=True)
+    if not agreed:
+        raise click.exceptions.Exit(1)
 
 
 async def _unused(journal: Versions) -> list[VersionRow]:
