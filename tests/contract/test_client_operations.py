@@ -119,8 +119,8 @@ async def test_an_operation_is_paused_listed_resumed_and_cancelled(
         after, left = await stopped("pause")
         assert (after.state, left.state, after.id) == ("paused", "paused", left.id)
         assert 1 <= left.done < 5
-        done = await operations.resume(left.id)
-        assert (done.state, done.done) == ("completed", 5)
+        done = await operations.resume(left.id, rate=1_000)
+        assert (done.state, done.done, done.rate) == ("completed", 5, 1_000)
 
         after, over = await stopped("cancel")
         assert (after.state, over.state) == ("cancelled", "cancelled")

@@ -12,6 +12,7 @@ from continuum.engine.ids import NodeId
 from continuum.journal.audit_facts import Action, AuditFacts, AuditQuery
 from continuum.journal.health_port import HealthFacts, Review
 from continuum.journal.node_code import NodeCode
+from continuum.journal.operation_facts import OperationState
 from continuum.journal.pause_facts import PauseKind, PauseScope
 from continuum.journal.port import (
     ClaimedRun,
@@ -43,6 +44,7 @@ from tests.contract.builders import (
     worker_of,
     write,
 )
+from tests.contract.operating import begun
 
 CODE = NodeCode("1.0", [Loaded("orders", "v1")], ["send"])
 FACTS = NodeFacts(
@@ -404,3 +406,27 @@ async def test_pauses_that_stand_for_long_are_found_with_what_they_hold(
     await journal.resume_run(second)
     await journal.resume_together(PauseScope(PauseKind.WORKFLOW, "orders", "default"))
     assert list((await health(journal)).old_pauses) == []
+
+
+async def test_a_change_of_many_that_nobody_executes_is_found_until_somebody_does(journal: Journal) -> None:
+    await begin(journal)
+    execution = await begun(journal, "cancel", "workflow:orders")
+    assert list((await health(journal)).interrupted) == []
+    await journal.renew_operation(execution, 0.0)
+
+    (found,) = (await health(journal)).interrupted
+    assert (found.id, found.action, found.search, found.by, found.done, found.expected) == (
+        execution.operation,
+        "cancel",
+        "workflow:orders",
+        "ann",
+        0,
+        "1 run",
+    )
+    assert list((await journal.health_facts(due_for=60.0)).interrupted) == []
+
+    await journal.change_operation(execution.operation, OperationState.PAUSED)
+    assert list((await health(journal)).interrupted) == []
+    await journal.change_operation(execution.operation, OperationState.RUNNING)
+    assert await journal.lease_operation(execution.operation, 60.0) is not None
+    assert list((await health(journal)).interrupted) == []

@@ -9,7 +9,7 @@ import pytest
 
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId
-from continuum.journal.audit_facts import Action, AuditFacts, ChangeOutcome
+from continuum.journal.audit_facts import Action, AuditFacts, AuditQuery, ChangeOutcome
 from continuum.journal.facts import InboxKind, RunState
 from continuum.journal.forked_run import ForkedRun, SeenHistory
 from continuum.journal.notification import Notification, Topic
@@ -208,6 +208,28 @@ async def test_an_operation_is_paused_continued_and_cancelled(journal: Journal) 
     assert await change(NOBODY, OperationState.PAUSED) is ChangeOutcome.NOT_FOUND
     assert await part(journal, execution._replace(token=token)) is None
     assert len(await outcomes(journal, execution)) == 2
+
+
+async def test_an_operation_that_nobody_executes_takes_another_rate(journal: Journal) -> None:
+    await runs_of(journal, 2)
+    execution = await begun(journal, "cancel", "workflow:orders")
+    set_rate, name = journal.set_operation_rate, execution.operation
+    assert await set_rate(name, 7.5) is ChangeOutcome.REFUSED
+    await journal.renew_operation(execution, 0.0)
+    audit = AuditFacts(NOBODY, "bob", "cli", Action.RESUME_OPERATION, name, {"rate": 7.5})
+    assert await set_rate(name, 7.5, audit=audit) is ChangeOutcome.DONE
+    assert await set_rate(name, 7.5) is ChangeOutcome.ALREADY
+    assert (await row_of(journal, execution)).rate == 7.5
+    (row,) = [row for row in await journal.audited(AuditQuery(10)) if row.actor == "bob"]
+    assert (row.action, row.subject, row.arguments, row.outcome) == (
+        "resume_operation",
+        name,
+        {"rate": 7.5},
+        "done",
+    )
+    assert await set_rate(NOBODY, 7.5) is ChangeOutcome.NOT_FOUND
+    await journal.change_operation(name, OperationState.CANCELLED)
+    assert await set_rate(name, 8.0) is ChangeOutcome.REFUSED
 
 
 async def test_an_operation_is_begun_once(journal: Journal) -> None:

@@ -21,6 +21,7 @@ from continuum.journal.audit_facts import Action, ChangeOutcome
 from continuum.journal.operation_facts import OperationRow, OperationState
 from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
+from continuum.operations.bulk_arguments import check_rate
 from continuum.operations.bulk_execution import check_changed, execute, found
 from continuum.operations.bulk_records import Operation, operation_of
 from continuum.operations.operation_lists import operation_page
@@ -62,6 +63,9 @@ def list_operations(limit: int, cursor: str | None, as_json: bool, dsn: str | No
     )
     if not page.entries:
         say_nothing(target, "operation", "`continuum runs cancel --find SEARCH` begins one")
+    for each in page.entries:
+        if each.interrupted:
+            click.echo(f"operation {each.id} is {_interrupted(each)}", err=True)
     if page.next_cursor is not None:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
@@ -77,6 +81,8 @@ def show(operation: str, as_json: bool, dsn: str | None, schema: str) -> None:
         click.echo(to_json(known))
         return
     facts = {field.name: getattr(known, field.name) for field in fields(known)}
+    if known.interrupted:
+        facts["state"] = _interrupted(known)
     rows = [(name, _shown(value)) for name, value in facts.items() if value is not None and name != "reasons"]
     print_table(("field", "value"), [*rows, *(("why", line) for line in reason_lines(known.reasons))])
 
@@ -104,13 +110,21 @@ def cancel(operation: str, actor: Actor, dsn: str | None, schema: str) -> None:
 
 @operations.command()
 @operation_argument
+@click.option(
+    "--rate", type=float, metavar="NUMBER", help="From now on change at most so many runs a second."
+)
 @changing_options
 @json_option
 @database_options
-def resume(operation: str, actor: Actor, as_json: bool, dsn: str | None, schema: str) -> None:
+def resume(
+    operation: str, rate: float | None, actor: Actor, as_json: bool, dsn: str | None, schema: str
+) -> None:
     """Continue OPERATION here: one that is paused, or whose process has died or was interrupted."""
+    check_rate(rate)
     target = Target(dsn, schema)
     row = ask_journal(target, lambda journal: found(journal, operation))
+    if rate is not None:
+        _set_rate(target, operation, rate, actor)
     if row.state == OperationState.PAUSED:
         _change(target, operation, OperationState.RUNNING, Action.RESUME_OPERATION, actor)
 
@@ -129,11 +143,26 @@ def _change(target: Target, operation: str, state: OperationState, action: Actio
     check_changed(operation, ask_journal(target, changing))
 
 
+def _set_rate(target: Target, operation: str, rate: float, actor: Actor) -> None:
+    """Set the rate, unless somebody executes the operation or it is over, which the next call says."""
+
+    async def setting(journal: Journal) -> ChangeOutcome:
+        audit = recorder(actor, journal.now())(Action.RESUME_OPERATION, operation, rate=rate)
+        return await journal.set_operation_rate(operation, rate, audit=audit)
+
+    ask_journal(target, setting)
+
+
 def _cells(row: Operation) -> tuple[str, ...]:
     begun = row.created_at.isoformat(timespec="seconds")
-    state = row.state if row.held or row.state != OperationState.RUNNING else "running (nobody executes it)"
+    state = "interrupted" if row.interrupted else row.state
     counts = (f"{row.done}", f"{row.skipped}", f"{row.failed}", row.expected)
     return row.id, row.action, escaped(row.search), state, *counts, row.actor, begun
+
+
+def _interrupted(row: Operation) -> str:
+    resume = f"`continuum operations resume {row.id}`"
+    return f"interrupted: nobody carries it out; continue it with {resume}"
 
 
 def _shown(value: Any) -> str:

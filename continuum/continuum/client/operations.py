@@ -22,6 +22,7 @@ from continuum.journal.operation_facts import OperationState
 from continuum.operations.account import account_name
 from continuum.operations.actor import Actor, Recorder, actor_name
 from continuum.operations.bulk import BulkChange, OperatedJournal, bulk_change
+from continuum.operations.bulk_arguments import check_rate
 from continuum.operations.bulk_execution import beginning, check_changed, execute, found
 from continuum.operations.bulk_preview import preview
 from continuum.operations.bulk_records import (
@@ -147,16 +148,22 @@ class ClientOperations:
         self,
         operation: str,
         *,
+        rate: float | None = None,
         by: str | None = None,
         reason: str | None = None,
         told: Callable[[OperationProgress], None] | None = None,
     ) -> Operation:
         """Continue an operation here: one that is paused, or whose process has died or was interrupted.
 
+        From now on it changes up to `rate` runs a second, None for as many as it was begun with.
         Returns, and raises, as `execute` does; `OperationNotFound` if there is none.
         """
         known = _id_of(operation)
+        check_rate(rate)
         row = await self._lookup.read(lambda: found(self._journal, known))
+        if rate is not None:
+            audit = self._record.by(self._actor(by, reason))(Action.RESUME_OPERATION, known, rate=rate)
+            await retry_write(lambda: self._journal.set_operation_rate(known, rate, audit=audit))
         if row.state == OperationState.PAUSED:
             await self._changed(
                 known, OperationState.RUNNING, Action.RESUME_OPERATION, self._actor(by, reason)

@@ -59,12 +59,15 @@ class SyncClientOperations:
         self,
         operation: str,
         *,
+        rate: float | None = None,
         by: str | None = None,
         reason: str | None = None,
         told: Callable[[OperationProgress], None] | None = None,
     ) -> Operation:
         """Continue an operation here; see `ClientOperations.resume`."""
-        return self._thread.call(self._operations.resume(operation, by=by, reason=reason, told=told))
+        return self._thread.call(
+            self._operations.resume(operation, rate=rate, by=by, reason=reason, told=told)
+        )
 
     def cancel(self, operation: str, *, by: str | None = None, reason: str | None = None) -> Operation:
         """End an operation; see `ClientOperations.cancel`."""

@@ -166,6 +166,18 @@ class OldPause(NamedTuple):
     latest: int | None = None
 
 
+class InterruptedOperation(NamedTuple):
+    """A change of many runs that is not over and that nobody executes, `since` when; `by` began it."""
+
+    id: str
+    action: str
+    search: str
+    by: str
+    done: int
+    expected: str
+    since: int
+
+
 class Review(NamedTuple):
     """A finding that a person has looked at."""
 
@@ -199,6 +211,7 @@ class HealthFacts:
     idle: Sequence[OpenRuns] = ()
     for_nothing: Sequence[RunsForNothing] = ()
     old_pauses: Sequence[OldPause] = ()
+    interrupted: Sequence[InterruptedOperation] = ()
 
 
 def unserved(nodes: Sequence[HealthNode], versions: Sequence[OpenRuns]) -> list[OpenRuns]:

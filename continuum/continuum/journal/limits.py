@@ -77,6 +77,8 @@ PAUSED_FOR_SECONDS = 24 * 3600.0
 # milliseconds for each.
 OLD_PAUSES = 20
 COUNTED_OF_A_PAUSE = 1_000
+# Interrupted operations are looked for among so many, the latest, which takes a millisecond.
+OPERATIONS_LOOKED_AT = 1_000
 # Another node retires a worker within seconds of the end of its lease, also after an outage.
 EXPIRED_FOR_SECONDS = 30.0
 

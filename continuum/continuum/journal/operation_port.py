@@ -92,6 +92,15 @@ class Operations(Protocol):
         """
         ...
 
+    async def set_operation_rate(
+        self, operation: str, rate: float, *, audit: AuditFacts | None = None
+    ) -> ChangeOutcome:
+        """Give an operation that nobody executes another rate, in runs a second.
+
+        REFUSED if it has been cancelled or completed, or if somebody executes it with the rate it had.
+        """
+        ...
+
     async def operation(self, operation: str) -> OperationRow | None:
         """Return an operation."""
         ...

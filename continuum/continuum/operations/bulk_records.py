@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from continuum.journal.operation_facts import OperationRow
+from continuum.journal.operation_facts import OperationRow, OperationState
 from continuum.journal.operation_reasons import Reason
 from continuum.journal.untyped_values import at
 from continuum.operations.bulk_action import shown_arguments
@@ -96,6 +96,11 @@ class Operation:
     created_at: datetime
     updated_at: datetime
     reasons: Sequence[UnchangedRuns]
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it is not over and nobody executes it: its process has died, or was interrupted."""
+        return self.state == OperationState.RUNNING and not self.held
 
 
 @dataclass(frozen=True, slots=True)

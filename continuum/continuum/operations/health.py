@@ -37,6 +37,7 @@ def judge(facts: HealthFacts) -> list[Finding]:
         *each.quarantined(),
         *each.versions(),
         *each.paused_for_long(),
+        *each.interrupted(),
         *each.odd(),
         *each.nodes(),
     ]
@@ -241,6 +242,18 @@ class _Judge:
         """Judge pauses that may have been forgotten."""
         for each in self._facts.old_pauses:
             yield old_pause_finding(each, self._facts.schema)
+
+    def interrupted(self) -> Iterator[Finding]:
+        """Judge changes of many runs that nobody carries out."""
+        for each in self._facts.interrupted:
+            resume = command(self._facts.schema, "operations", "resume", each.id)
+            cancel = command(self._facts.schema, "operations", "cancel", each.id)
+            text = (
+                f"operation {each.id} ({each.action} of runs found by {quoted(each.search)}, begun by "
+                f"{one_line(each.by)}) is interrupted after {amount(each.done, 'run')}: nobody "
+                f"carries it out; continue it, or end it with `{cancel}`"
+            )
+            yield self._finding("operation-interrupted", each.id, text, resume, since=each.since)
 
     def expired(self) -> Iterator[Finding]:
         """Judge leases that have run out and still hold something."""

@@ -99,6 +99,11 @@ HEALTH_CODES: Mapping[str, Code] = {
         "a pause stands for more than a day",
         "resume what is paused, or review the finding: then it is silent until something else is paused",
     ),
+    "operation-interrupted": Code(
+        _WARNING,
+        "a change of many runs is not over and nobody carries it out: its process died or was interrupted",
+        "continue it anywhere, or cancel it",
+    ),
     "odd-row": Code(
         _ERROR,
         "a row has a time that no engine writes, and is passed over",

@@ -272,6 +272,25 @@ BEGIN
 END
 $$;
 
+-- Give an operation that nobody executes another rate, in runs a second, and return what came of it: a process reads the rate once.
+CREATE OR REPLACE FUNCTION {schema}.set_operation_rate(p_operation uuid, p_rate double precision, p_audit jsonb) RETURNS text
+LANGUAGE plpgsql AS $$
+DECLARE
+    v_operation {schema}.operations;
+    v_outcome text;
+BEGIN
+    SELECT * INTO v_operation FROM {schema}.operations o WHERE o.id = p_operation FOR UPDATE;
+    v_outcome := CASE WHEN NOT FOUND THEN 'not_found'
+                      WHEN v_operation.state IN ('cancelled', 'completed') OR v_operation.leased_until > clock_timestamp() THEN 'refused'
+                      WHEN v_operation.rate = p_rate THEN 'already' ELSE 'done' END;
+    IF v_outcome = 'done' THEN
+        UPDATE {schema}.operations o SET rate = p_rate, updated_at = clock_timestamp() WHERE o.id = p_operation;
+    END IF;
+    PERFORM {schema}.record_change(p_audit, v_outcome);
+    RETURN v_outcome;
+END
+$$;
+
 -- Begin an operation, and record who does; false if it has been begun before.
 CREATE OR REPLACE FUNCTION {schema}.begin_operation(
     p_id uuid, p_action text, p_arguments jsonb, p_payload bytea, p_search text, p_namespace text, p_until timestamptz,

@@ -14,6 +14,7 @@ from continuum.journal.health_port import (
     ExpiredOwner,
     HealthFacts,
     HealthNode,
+    InterruptedOperation,
     LostWakes,
     OldPause,
     OpenRuns,
@@ -30,6 +31,7 @@ from continuum.journal.memory.pauses import MemoryPauses
 from continuum.journal.memory.retention import MemoryRetention
 from continuum.journal.memory.tables import MICROSECONDS, StoredRun, StoredTask, Suspicion
 from continuum.journal.memory.workers import MemoryWorkers
+from continuum.journal.operation_facts import OperationState
 from continuum.journal.port import RunState
 from continuum.journal.wait import could_end
 
@@ -61,6 +63,7 @@ class MemoryHealth(MemoryPauses, MemoryRetention, MemoryWorkers):
             lost_wakes=self._lost_wakes(),
             idle=idle(nodes, self._versions_of_open_runs()),
             for_nothing=self._runs_for_nothing(by),
+            interrupted=self._interrupted(by),
             old_pauses=await self._old_pauses(now - round(PAUSED_FOR_SECONDS * MICROSECONDS)),
         )
 
@@ -212,6 +215,23 @@ class MemoryHealth(MemoryPauses, MemoryRetention, MemoryWorkers):
             RunsForNothing(workflow, len(found), False, min(found)[0], max(found)[1], max(found)[0])
             for workflow, found in groups.items()
         ]
+
+    def _interrupted(self, by: int) -> list[InterruptedOperation]:
+        found = [
+            InterruptedOperation(
+                each.operation.id,
+                each.operation.action,
+                each.operation.search,
+                each.operation.actor,
+                each.done,
+                each.operation.expected,
+                since,
+            )
+            for each in self._operations.values()
+            if each.state is OperationState.RUNNING
+            and (since := max(each.leased_until, each.updated_at)) <= by
+        ]
+        return sorted(found, key=lambda each: (each.since, each.id))
 
     async def _old_pauses(self, by: int) -> list[OldPause]:
         together = sorted(self._pauses.values(), key=lambda pause: pause.since)[:OLD_PAUSES]

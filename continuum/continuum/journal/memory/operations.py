@@ -191,6 +191,23 @@ class MemoryOperations(
         self._record(audit, outcome)
         return outcome
 
+    async def set_operation_rate(
+        self, operation: str, rate: float, *, audit: AuditFacts | None = None
+    ) -> ChangeOutcome:
+        """Give an operation that nobody executes another rate."""
+        stored = self._operations.get(operation)
+        outcome = ChangeOutcome.DONE
+        if stored is None:
+            outcome = ChangeOutcome.NOT_FOUND
+        elif stored.state in _ENDED or stored.leased_until > self.now():
+            outcome = ChangeOutcome.REFUSED
+        elif stored.operation.rate == rate:
+            outcome = ChangeOutcome.ALREADY
+        else:
+            stored.operation, stored.updated_at = stored.operation._replace(rate=rate), self.now()
+        self._record(audit, outcome)
+        return outcome
+
     async def operation(self, operation: str) -> OperationRow | None:
         """Return an operation."""
         stored = self._operations.get(operation)

@@ -12,6 +12,7 @@ from continuum.journal.health_port import (
     ExpiredOwner,
     HealthFacts,
     HealthNode,
+    InterruptedOperation,
     LostWakes,
     OldPause,
     OpenRuns,
@@ -30,6 +31,7 @@ from continuum.journal.limits import (
     HEALTH_GROUPS,
     MOST_COUNTED,
     OLD_PAUSES,
+    OPERATIONS_LOOKED_AT,
     PAUSED_FOR_SECONDS,
     WAKES_LOOKED_AT,
 )
@@ -60,6 +62,7 @@ class PostgresHealth(PostgresOddRows):
             "paused_for": PAUSED_FOR_SECONDS,
             "pauses": OLD_PAUSES,
             "of_a_pause": COUNTED_OF_A_PAUSE,
+            "operations": OPERATIONS_LOOKED_AT,
         }
         ((now,),) = await fetch("time")
         nodes = [health_node(*row) for row in await fetch("health_nodes")]
@@ -85,6 +88,9 @@ class PostgresHealth(PostgresOddRows):
                 for row in await fetch("health_old_pauses", limits)
                 if (stored := stored_pause(row[:6])) is not None
                 and (stored.scope is not None or row[0] == "run")
+            ],
+            interrupted=[
+                InterruptedOperation(*row) for row in await fetch("health_interrupted_operations", limits)
             ],
         )
 

@@ -79,6 +79,17 @@ SELECT o.kind, o.name, o.namespace,
        (extract(epoch FROM CASE WHEN isfinite(o.latest) THEN o.latest ELSE to_timestamp(0) END) * 1000000)::bigint
 FROM {schema}.old_pauses(clock_timestamp() - %(paused_for)s * interval '1 second', %(pauses)s, %(of_a_pause)s) o
 
+-- name: health_interrupted_operations
+-- Changes of many runs that are not over and that nobody executes.
+SELECT o.id::text, o.action, o.search, o.actor, o.done, o.expected,
+       (extract(epoch FROM greatest(least(o.since, '9999-12-31Z'), '0001-01-01Z')) * 1000000)::bigint
+FROM (
+    SELECT x.*, greatest(x.leased_until, x.updated_at) AS since FROM {schema}.operations x
+    ORDER BY x.created_at DESC, x.id DESC LIMIT %(operations)s
+) o
+WHERE o.state = 'running' AND o.since <= clock_timestamp() - %(due_for)s * interval '1 second'
+ORDER BY o.since, o.id LIMIT %(groups)s
+
 -- name: health_reviews
 -- The findings that are silent.
 SELECT fingerprint, (extract(epoch FROM reviewed_at) * 1000000)::bigint FROM {schema}.health_reviews

@@ -184,6 +184,13 @@ class PostgresOperations(PostgresForks):
         ((outcome,),) = await self._database.fetch("change_operation", given)
         return ChangeOutcome(outcome)
 
+    async def set_operation_rate(
+        self, operation: str, rate: float, *, audit: AuditFacts | None = None
+    ) -> ChangeOutcome:
+        given = {"operation": operation, "rate": rate, "audit": stored_facts(audit)}
+        ((outcome,),) = await self._database.fetch("set_operation_rate", given)
+        return ChangeOutcome(outcome)
+
     async def operation(self, operation: str) -> OperationRow | None:
         text = self._database.statements["operation_columns"] + b" WHERE o.id = %s"
         rows = await self._database.fetch_text(text, (operation,))

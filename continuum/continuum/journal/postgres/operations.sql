@@ -35,6 +35,10 @@ ORDER BY o.created_at DESC, o.id DESC LIMIT %(limit)s
 -- Pause, continue or end an operation.
 SELECT {schema}.change_operation(%(operation)s, %(state)s, %(audit)s::jsonb)
 
+-- name: set_operation_rate
+-- Give an operation that nobody executes another rate.
+SELECT {schema}.set_operation_rate(%(operation)s, %(rate)s::double precision, %(audit)s::jsonb)
+
 -- name: operation_in_progress
 -- The operation whose next part is executed; what precedes the rest of that statement.
 WITH operation AS MATERIALIZED (
