@@ -1,7 +1,8 @@
 """The SQL of the schema and its runner; imports nothing of ours.
 
 `runner.py` applies, checks and drops, `files.py` reads the files of `tables/` and `functions/`,
-`expected.py` says what they make, `lock.py` lets one transaction at a time change a schema, `errors.py`
+`expected.py` says what they make, `lost_objects.py` finds what of that is gone,
+`lock.py` lets one transaction at a time change a schema, `errors.py`
 says what can go wrong. The SQL is the only description of the schema.
 """
 
@@ -23,6 +24,7 @@ from continuum_migrations.errors import (
 from continuum_migrations.expected import Expected, ExpectedIndex, expected_objects
 from continuum_migrations.files import read_files
 from continuum_migrations.lock import lock_schema
+from continuum_migrations.lost_objects import lost_indexes, restore_functions
 from continuum_migrations.runner import OLDEST_SERVER, check, drop, migrate, runs_to_drop
 
 __all__ = [
@@ -44,7 +46,9 @@ __all__ = [
     "drop",
     "expected_objects",
     "lock_schema",
+    "lost_indexes",
     "migrate",
     "read_files",
+    "restore_functions",
     "runs_to_drop",
 ]

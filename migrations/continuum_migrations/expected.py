@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from continuum_migrations.files import SqlFile, read_files
+from continuum_migrations.files import SqlFile, SqlFiles, read_files
 
 _TABLE = re.compile(r"^CREATE TABLE \{schema\}\.(\w+) \((.*?)^\)", re.MULTILINE | re.DOTALL)
 _KEY_OF_A_COLUMN = re.compile(r"^ +(\w+) [^\n]*PRIMARY KEY", re.MULTILINE)
@@ -51,8 +51,12 @@ def expected_objects(source: Traversable | Path | None = None) -> Expected:
         for name in _DROPPED.findall(file.sql):
             indexes.pop(name, None)
         indexes |= {index.name: index for index in _made_by(file)}
-    functions = {name: file.name for file in known.functions for name in _FUNCTION.findall(file.sql)}
-    return Expected(indexes, functions)
+    return Expected(indexes, functions_of(known))
+
+
+def functions_of(known: SqlFiles) -> dict[str, str]:
+    """Return the functions that these files make, each with its file."""
+    return {name: file.name for file in known.functions for name in _FUNCTION.findall(file.sql)}
 
 
 def _made_by(file: SqlFile) -> Iterator[ExpectedIndex]:

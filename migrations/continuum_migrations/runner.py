@@ -41,6 +41,7 @@ from continuum_migrations.errors import (
 )
 from continuum_migrations.files import TABLES, SqlFile, SqlFiles, read_files
 from continuum_migrations.lock import lock_schema
+from continuum_migrations.lost_objects import lost_functions
 
 # The oldest server that the SQL is written for and tested on.
 OLDEST_SERVER = 14
@@ -94,8 +95,13 @@ async def migrate(
     return done
 
 
-async def check(connection_or_dsn: Connection | str, schema: str, *, source: Source = None) -> None:
-    """Raise unless the schema is exactly what this code expects; change nothing."""
+async def check(
+    connection_or_dsn: Connection | str, schema: str, *, source: Source = None, functions: bool = False
+) -> None:
+    """Raise unless the schema is of the version that this code expects; change nothing.
+
+    With `functions`, raise also if one of its functions is lost.
+    """
     _require_name(schema)
     known = read_files(source)
     async with _connected(connection_or_dsn) as connection:
@@ -104,11 +110,19 @@ async def check(connection_or_dsn: Connection | str, schema: str, *, source: Sou
         applied = await _applied(connection, schema)
         if applied is None:
             raise _missing(schema, await _schemas(connection))
-    pending = _pending(known, applied, schema)
+        pending = _pending(known, applied, schema)
+        lost = await lost_functions(connection, schema, known) if functions and not pending else {}
     if pending:
         lacks = ", ".join(file.name for file in pending)
-        migrate = f"run continuum migrate --schema {schema}"
-        raise SchemaBehind(f"schema {schema} lacks {lacks} of this code; {migrate}")
+        raise SchemaBehind(
+            f"schema {schema} lacks {lacks} of this code; run continuum migrate --schema {schema}"
+        )
+    if lost:
+        raise SchemaBehind(
+            f"schema {schema} has lost {'its function' if len(lost) == 1 else 'its functions'} "
+            f"{_listed(sorted(lost))}; run `continuum migrate --schema {schema}`, "
+            "which creates what is lost again"
+        )
 
 
 async def drop(connection_or_dsn: Connection | str, schema: str) -> None:

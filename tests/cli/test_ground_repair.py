@@ -18,6 +18,7 @@ from continuum.errors import InvalidOption, NotRepairable
 from continuum.journal.index_mends import IndexFacts
 from continuum.operations.index_repair import expected_index, plan_index
 from continuum_migrations import expected_objects
+from tests.cli import shop
 from tests.cli.commands import CommandLine
 from tests.cli.test_repair import fix
 from tests.process.node.nodes import eventually
@@ -319,4 +320,49 @@ def test_another_function_that_gets_lost_before_the_answer_stops_the_repair(
     monkeypatch.setattr("sys.stdin", Terminal(dsn, schema, lose))
     done = cli("repair", "function-missing", "odd_rows")
     assert (done.code, "stale" in done.err) == (1, True), done
+    assert cli("migrate").code == 0
     assert recorded(cli) == [("odd_rows", "stale")]
+
+
+def test_a_migration_creates_lost_functions_again_and_every_command_names_it(
+    cli: CommandLine, dsn: str, schema: str
+) -> None:
+    before = functions(dsn, schema)
+    sql(dsn, schema, "drop function {s}.any_pause cascade", "drop function {s}.is_moment cascade")
+    sql(dsn, schema, "drop index {s}.runs_owner")
+    for command in (
+        "runs list",
+        "health",
+        "verify",
+        "pauses",
+        "operations list",
+        f"run-node {shop.__name__}",
+    ):
+        told = cli(*command.split())
+        said = told.out + told.err
+        assert told.code == 1, command
+        assert f"any_pause, is_moment; run `continuum migrate --schema {schema}`" in said, command
+    (finding,) = cli("health", "--json").json
+    assert finding["fixes"] == [f"continuum migrate --schema {schema}"]
+
+    done = cli("migrate", "--by", "ann")
+    mend = f"continuum repair index-missing runs_owner --schema {schema}"
+    assert done.out.splitlines() == [
+        f"schema {schema}: created again functions any_pause, is_moment, which were lost",
+        f"schema {schema}: index runs_owner is lost, and a migration builds none again: {mend}",
+    ]
+    assert functions(dsn, schema) == before
+    (row,) = cli("audit", "list", "--action", "migrate", "--json").json["entries"]
+    assert row["actor"] == "ann"
+    assert "functions/pauses.sql" in row["arguments"]["files"]
+    assert fix(cli, mend, "--yes").code == 0
+    assert cli("migrate").out == f"schema {schema}: up to date\n"
+
+
+def test_a_lost_column_is_no_reason_to_migrate_again_and_again(
+    cli: CommandLine, dsn: str, schema: str
+) -> None:
+    sql(dsn, schema, "alter table {s}.runs drop column for_nothing cascade")
+    (finding,) = cli("health", "--json").json
+    assert finding["code"] == "schema"
+    assert "if that changes nothing `continuum doctor`" in finding["sentence"]

@@ -28,8 +28,8 @@ def test_a_journal_works_behind_a_pooler(pooled: str, schema: str) -> None:
 
 
 def test_a_schema_is_made_behind_a_pooler(pooled: str, empty_name: str) -> None:
-    assert asyncio.run(migrate_schema(pooled, empty_name))
-    assert not asyncio.run(migrate_schema(pooled, empty_name))
+    assert asyncio.run(migrate_schema(pooled, empty_name)).files
+    assert not asyncio.run(migrate_schema(pooled, empty_name)).files
 
 
 def test_other_users_of_a_pooler_find_its_sessions_as_they_were(pooled: str, schema: str) -> None:

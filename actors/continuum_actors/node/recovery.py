@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from continuum.engine.ids import NodeId, RunId, WorkerId
-from continuum.errors import JournalUnavailable
+from continuum.errors import JournalUnavailable, SchemaOutOfDate
 from continuum.journal.facts import Namespaces, Released
 from continuum.journal.resilient import ResilientJournal
 from continuum.journal.suspect_port import UNEXPLAINED, Death
@@ -169,7 +169,7 @@ class Recovery(LoopingActor):
             self._check_at = None
             try:
                 await self._end_expired()
-            except JournalUnavailable:
+            except (JournalUnavailable, SchemaOutOfDate):
                 # The first renewal after the outage reports when to look again.
                 continue
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 
 from continuum.engine.ids import RunId
-from continuum.errors import JournalUnavailable
+from continuum.errors import JournalUnavailable, SchemaOutOfDate
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LoopingActor
 from continuum_actors.host.messages import Compacted, TakeSnapshot, ToSnapshotter
@@ -63,7 +63,7 @@ class Snapshotter(LoopingActor):
         run, run_id, version, first = wanted
         try:
             run.cast(Compacted(await self._host.journal.take_snapshot(run_id, version, first)))
-        except JournalUnavailable as error:
+        except (JournalUnavailable, SchemaOutOfDate) as error:
             log.info("no snapshot of run %s this time: %s", run_id, error)
         except Exception:
             log.exception("no snapshot of run %s: its events are replayed instead", run_id)

@@ -95,10 +95,16 @@ async def _report(target: Target, due_for: float) -> HealthReport:
         try:
             await check_schema(address, target.schema)
         except SchemaOutOfDate as error:
-            return HealthReport([schema_finding(target.schema, str(error))], [])
+            return _without_schema(target, error)
         journal = PostgresJournal(address, schema=target.schema, listen=False, read_only=True)
         await journal.open()
         try:
             return await check_health(journal, due_for=due_for)
+        except SchemaOutOfDate as error:
+            return _without_schema(target, error)
         finally:
             await journal.close()
+
+
+def _without_schema(target: Target, error: SchemaOutOfDate) -> HealthReport:
+    return HealthReport([schema_finding(target.schema, str(error))], [])

@@ -14,11 +14,14 @@ from continuum.client.connecting import database
 from continuum.journal.audit_facts import Action, AuditFacts
 from continuum.journal.postgres.schema import (
     Droppable,
+    Migrated,
     drop_unused_schema,
     inspect_unused_schema,
     migrate_schema,
 )
 from continuum.operations.actor import Actor
+from continuum.operations.findings import verb
+from continuum.operations.repair_commands import repair_command
 
 
 @click.command(short_help="Bring the database schema up to this release.")
@@ -27,7 +30,10 @@ from continuum.operations.actor import Actor
 @changing_options
 @database_options
 def migrate(fresh: bool, yes: bool, actor: Actor, dsn: str | None, schema: str) -> None:
-    """Bring the database schema up to this release; no effect if it is up to date."""
+    """Bring the database schema up to this release, and create functions again that it has lost.
+
+    No effect if it is up to date.
+    """
     if fresh and not yes and not _confirmed(dsn, schema):
         declined(f"schema {schema}: nothing changed")
 
@@ -35,14 +41,22 @@ def migrate(fresh: bool, yes: bool, actor: Actor, dsn: str | None, schema: str) 
         record = recorder(actor, time.time_ns() // 1000)
         return record(Action.MIGRATE, schema, files=list(files), fresh=fresh)
 
-    async def migrating() -> list[str]:
+    async def migrating() -> Migrated:
         async with database(dsn) as address:
             if fresh:
                 await drop_unused_schema(address, schema)
             return await migrate_schema(address, schema, facts_about=facts_about)
 
-    applied = asyncio.run(migrating())
-    click.echo(f"schema {schema}: {f'applied {summary(applied)}' if applied else 'up to date'}")
+    done = asyncio.run(migrating())
+    changes = [f"applied {summary(done.files)}"] if done.files else []
+    if done.restored:
+        were = verb(len(done.restored), "which was lost", "which were lost")
+        functions = verb(len(done.restored), "function", "functions")
+        changes.append(f"created again {functions} {', '.join(done.restored)}, {were}")
+    click.echo(f"schema {schema}: {'; '.join(changes) or 'up to date'}")
+    for index in done.lost_indexes:
+        mend = repair_command("index-missing", index, schema)
+        click.echo(f"schema {schema}: index {index} is lost, and a migration builds none again: {mend}")
 
 
 def _confirmed(dsn: str | None, schema: str) -> bool:
@@ -70,7 +84,7 @@ def _confirmed(dsn: str | None, schema: str) -> bool:
         ) from error
 
 
-def summary(applied: list[str]) -> str:
+def summary(applied: Sequence[str]) -> str:
     """Return the names of applied files on one line: `tables 0001_initial; functions claims, commit`."""
     names: dict[str, list[str]] = {}
     for file in applied:

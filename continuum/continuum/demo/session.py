@@ -81,7 +81,7 @@ def _postgres(shown: Display) -> Iterator[str]:
     try:
         with EmbeddedPostgres(data) as server:
             applied = asyncio.run(migrate_schema(server.dsn, SCHEMA))
-            shown.say(f"migrated: {len(applied)} files of SQL")
+            shown.say(f"migrated: {len(applied.files)} files of SQL")
             yield server.dsn
     finally:
         shutil.rmtree(data, ignore_errors=True)

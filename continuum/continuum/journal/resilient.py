@@ -1,6 +1,7 @@
 """`ResilientJournal`: the journal of a run host, which waits while the database is down.
 
-Every call that may be made twice is repeated until the journal answers, and observers receive
+Every call that may be made twice is repeated until the journal answers, also while the schema lacks what the
+call needs: it may come back, and a crash of the host mends nothing. And observers receive
 a report of it under the name of the method. A call here has the signature of the port, except for the
 claims and the end of a worker. What must not be repeated is passed on as it is: `now`, `close`,
 `notifications`, and `take_snapshot`, which is not worth waiting for.
@@ -18,6 +19,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from continuum.engine.ids import RunId, WorkerId
+from continuum.errors import JournalUnavailable, SchemaOutOfDate
 from continuum.journal.outages import outage_in
 from continuum.journal.port import (
     ClaimedRun,
@@ -39,6 +41,9 @@ Known = TypeVar("Known")
 # is starting in peace. Half of a delay is random, so that not all processes return at once.
 HOST_RETRIES = RetryPolicy(first_delay=0.05, longest_delay=2.0, jitter=0.5)
 
+# A function that was lost is created again by a migration, and an older node meets a newer schema until it is
+# replaced: until then its calls are made every two seconds, and the log has one line.
+PASSING = (JournalUnavailable, SchemaOutOfDate)
 
 # A claim that was given up with its connection takes effect within this time, if at all: a server that is
 # slow for longer ends the connection, or the lease of the worker. Claims are made at least at every poll.
@@ -79,7 +84,7 @@ class ResilientJournal:
         # The journal itself, for calls that fail when it is unavailable.
         self.once = journal
         # For several calls on `once` that are repeated together.
-        self.retry = retry = Retry(HOST_RETRIES, clock, random, outage_in(journal))
+        self.retry = retry = Retry(HOST_RETRIES, clock, random, outage_in(journal), passing=PASSING)
 
         self._runs, self._tasks = LostClaims(), LostClaims()
         self.now = journal.now

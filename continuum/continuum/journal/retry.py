@@ -1,8 +1,8 @@
 """Repeating calls while the journal is unavailable, and reporting each call to observers.
 
-Only `JournalUnavailable` is retried, so only calls that may be made twice belong here. The
-clock and the random numbers are arguments. Without observers a call costs one check of an
-empty tuple more.
+Only `JournalUnavailable` is retried, and in hosts `SchemaOutOfDate`, so only calls that may be made
+twice belong here. The clock and the random numbers are arguments. Without observers a call costs one
+check of an empty tuple more.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, NamedTuple, ParamSpec, Protocol, TypeVar
 
-from continuum.errors import JournalUnavailable
+from continuum.errors import ContinuumError, JournalUnavailable
 from continuum.journal.outages import Outage
 
 P = ParamSpec("P")
@@ -82,9 +82,12 @@ Observer = Callable[[JournalCall], None]
 
 
 class Retry:
-    """Makes calls until they succeed or the policy gives up; `outage`, if given, logs how long that takes."""
+    """Makes calls until they succeed or the policy gives up; `outage`, if given, logs how long that takes.
 
-    __slots__ = ("_bounded", "_clock", "_observers", "_outage", "_policy", "_random")
+    `passing` are the errors that are worth another attempt.
+    """
+
+    __slots__ = ("_bounded", "_clock", "_observers", "_outage", "_passing", "_policy", "_random")
 
     def __init__(
         self,
@@ -92,8 +95,11 @@ class Retry:
         clock: Clock,
         random: Callable[[], float],
         outage: Outage | None = None,
+        *,
+        passing: tuple[type[ContinuumError], ...] = (JournalUnavailable,),
     ) -> None:
         self._outage = outage
+        self._passing = passing
         self._policy = policy
         self._bounded = policy.patience < math.inf
         self._clock = clock
@@ -138,7 +144,7 @@ class Retry:
             while True:
                 try:
                     result = await call(*args, **kwargs)
-                except JournalUnavailable as error:
+                except self._passing as error:
                     failures += 1
                     if not self._again(failures, began):
                         raise

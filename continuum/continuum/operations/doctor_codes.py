@@ -67,7 +67,7 @@ DOCTOR_CODES: Mapping[str, Code] = {
     "function-missing": Code(
         _ERROR,
         "a function of the schema is not there",
-        "`continuum repair function-missing FUNCTION`",
+        "`continuum repair function-missing FUNCTION`, or `continuum migrate` for all of them",
     ),
     "autovacuum-off": Code(
         _ERROR,

@@ -47,8 +47,13 @@ def judge(facts: HealthFacts) -> list[Finding]:
 
 def schema_finding(schema: str, problem: str) -> Finding:
     """Return the only finding in a schema that cannot be used."""
-    fixes = (f"continuum migrate --schema {schema}",) if "run continuum migrate" in problem else ()
-    return Finding("schema", HEALTH_CODES["schema"].severity, schema, problem, fixes, evidence=(problem,))
+    said = problem.replace("`", "")
+    fixes = [f"continuum migrate --schema {schema}"] if "run continuum migrate" in said else []
+    if "continuum doctor" in said:
+        fixes.append(f"continuum doctor --schema {schema}")
+    return Finding(
+        "schema", HEALTH_CODES["schema"].severity, schema, problem, tuple(fixes), evidence=(problem,)
+    )
 
 
 class _Judge:

@@ -11,7 +11,7 @@ _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 HEALTH_CODES: Mapping[str, Code] = {
     "schema": Code(
         _ERROR,
-        "the schema is missing, or older or newer than this package; nothing else was looked at",
+        "the schema is missing, of another age than this package, or incomplete; nothing else was looked at",
         "`continuum migrate`, or a package of the same age",
     ),
     "no-nodes": Code(

@@ -45,10 +45,7 @@ class translated:  # noqa: N801 - reads as the function that it stands for
 def _translation(error: psycopg.Error) -> ContinuumError | None:
     match error:
         case psycopg.Error() if isinstance(error, UNKNOWN_OBJECTS):
-            return SchemaOutOfDate(
-                f"the database schema is missing or of another version ({first_line(error)}); "
-                "run `continuum migrate`"
-            )
+            return lacking(error)
         case StandbyError():
             return no_writes()
         case psycopg.errors.InvalidSqlStatementName() | psycopg.errors.DuplicatePreparedStatement():
@@ -66,6 +63,15 @@ def _translation(error: psycopg.Error) -> ContinuumError | None:
             return unavailable(error) if passes else None
         case _:
             return None
+
+
+def lacking(error: psycopg.Error) -> SchemaOutOfDate:
+    """Return what to report for something that the schema should have and does not."""
+    return SchemaOutOfDate(
+        f"the database schema is missing, of another version, or has lost something ({first_line(error)}); "
+        "run `continuum migrate`, and if that changes nothing `continuum doctor`: a table or column that is "
+        "lost comes back from a backup"
+    )
 
 
 def no_writes() -> JournalUnavailable:

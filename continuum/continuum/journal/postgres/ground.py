@@ -28,7 +28,7 @@ from continuum.journal.postgres.connections import Database
 from continuum.journal.postgres.connector import Connector
 from continuum.journal.postgres.driver_errors import translated
 from continuum.journal.postgres.health import health_node
-from continuum.journal.postgres.schema import check_schema
+from continuum.journal.postgres.schema import check_version
 from continuum.journal.postgres.statements import Statements, statements_for
 from continuum_migrations import OLDEST_SERVER
 
@@ -115,7 +115,7 @@ class _Reader:
         if any(each.kind == "schema" or "SELECT" in each.rights for each in ground.lacking):
             return ground
         try:
-            await check_schema(dsn, ground.schema)
+            await check_version(dsn, ground.schema)
         except SchemaOutOfDate as error:
             return replace(ground, schema_problem=str(error))
         return replace(

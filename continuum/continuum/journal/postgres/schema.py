@@ -16,20 +16,42 @@ from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.limits import MIGRATION_SECONDS, STATEMENT_SECONDS
 from continuum.journal.postgres.changes import stored_facts
 from continuum.journal.postgres.connector import Connector
-from continuum.journal.postgres.driver_errors import StandbyError, first_line, no_writes, unavailable
+from continuum.journal.postgres.driver_errors import (
+    UNKNOWN_OBJECTS,
+    StandbyError,
+    first_line,
+    lacking,
+    no_writes,
+    unavailable,
+)
 from continuum.journal.postgres.watched_connection import WatchedConnection
 
 
 async def check_schema(dsn: str, schema: str) -> None:
-    """Raise unless the schema is the one that this code was written for."""
+    """Raise unless the schema is the one that this code was written for, with all its functions."""
+    async with schema_connection(dsn, STATEMENT_SECONDS) as connection:
+        await continuum_migrations.check(connection, schema, functions=True)
+
+
+async def check_version(dsn: str, schema: str) -> None:
+    """Raise unless the schema is of the version that this code was written for."""
     async with schema_connection(dsn, STATEMENT_SECONDS) as connection:
         await continuum_migrations.check(connection, schema)
 
 
+@dataclass(frozen=True, slots=True)
+class Migrated:
+    """The files that a migration applied, the functions that it created again, the indexes that are lost."""
+
+    files: Sequence[str]
+    restored: Sequence[str] = ()
+    lost_indexes: Sequence[str] = ()
+
+
 async def migrate_schema(
     dsn: str, schema: str, *, facts_about: Callable[[Sequence[str]], AuditFacts | None] | None = None
-) -> list[str]:
-    """Bring the schema up to this code and return the files applied.
+) -> Migrated:
+    """Bring the schema up to this code, with all its functions, and return what was done.
 
     Each transaction writes its row of the audit with `facts_about` its files, once the schema has an audit.
     """
@@ -43,7 +65,9 @@ async def migrate_schema(
             await connection.execute(statement, (stored_facts(facts), ChangeOutcome.DONE.value))
 
     async with schema_connection(dsn, MIGRATION_SECONDS) as connection:
-        return await continuum_migrations.migrate(connection, schema, record=record)
+        files = await continuum_migrations.migrate(connection, schema, record=record)
+        restored = await continuum_migrations.restore_functions(connection, schema, record=record)
+        return Migrated(files, restored, await continuum_migrations.lost_indexes(connection, schema))
 
 
 async def drop_unused_schema(dsn: str, schema: str) -> None:
@@ -101,6 +125,8 @@ async def _translated() -> AsyncIterator[None]:
         raise unavailable(error) from error
     except StandbyError as error:
         raise no_writes() from error
+    except UNKNOWN_OBJECTS as error:
+        raise lacking(error) from error
     except psycopg.Error as error:
         raise JournalUnavailable(
             f"Postgres refused ({first_line(error)}); check what the user of the DSN may do"
