@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from continuum.journal.pause_facts import PauseKind, PauseScope
 from continuum.journal.port import (
     ClaimedRun,
     ClosePolicy,
@@ -196,6 +197,23 @@ async def test_p21_the_run_that_a_blocked_one_is_reset_to_has_the_request(journa
     (claimed,) = await claim(journal, worker)
     assert claimed.id == new.id
     assert [mail.kind for mail in await journal.inbox(worker, [new.id])] == [InboxKind.CANCEL]
+
+
+async def test_p21_the_request_has_lifted_the_pauses_of_the_run_that_gets_it(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await begun_run(journal, worker)
+    await block(journal, worker, run)
+    scope = PauseScope(PauseKind.WORKFLOW, "orders")
+    await journal.pause_together(scope)
+    await journal.post([cancel(run)])
+
+    asked = forked(run.id, [event(0)], 2)
+    assert await journal.fork_run(asked) is Posted.ACCEPTED
+    assert [claimed.id for claimed in await claim(journal, worker)] == [asked.id]
+
+    own = forked(asked.id, [event(0)], 2, succeeds=False)
+    assert await journal.fork_run(own) is Posted.ACCEPTED
+    assert await claim(journal, worker) == []
 
 
 async def test_other_code_that_refuses_the_run_too_leaves_it_blocked_with_its_request(

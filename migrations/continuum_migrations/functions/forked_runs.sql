@@ -105,14 +105,17 @@ BEGIN
     -- A claim counts as one of many: the run has a history.
     INSERT INTO {schema}.runs (id, workflow, version, namespace, token, due_at, attempt, fresh, input, attributes,
                                trace_context, started_at, parent_id, parent_seq, close_policy, depth, root, continued_from,
-                               paused_at, paused_by, pause_reason)
+                               paused_at, paused_by, pause_reason, pause_lifted_at)
     SELECT p_new, v_run.workflow, p_version, v_run.namespace, nextval('{schema}.fencing_token'), clock_timestamp(),
            greatest(v_run.attempt, 1), false, v_run.input, v_run.attributes, v_run.trace_context, v_run.started_at,
            CASE WHEN p_succeeds THEN v_run.parent_id END, CASE WHEN p_succeeds THEN v_run.parent_seq END,
            CASE WHEN p_succeeds THEN v_run.close_policy END, CASE WHEN p_succeeds THEN v_run.depth ELSE 0 END,
            CASE WHEN p_succeeds THEN coalesce(v_run.root, v_run.id) END, CASE WHEN p_succeeds THEN v_run.id END,
            -- A person has paused the chain.
-           CASE WHEN p_succeeds AND v_run.state {is_open} THEN v_run.paused_at END, v_run.paused_by, v_run.pause_reason;
+           CASE WHEN p_succeeds AND v_run.state {is_open} THEN v_run.paused_at END, v_run.paused_by, v_run.pause_reason,
+           -- An unread request to stop, which has lifted pauses, comes to the new run.
+           CASE WHEN p_succeeds AND v_run.state {is_open} AND EXISTS (
+               SELECT FROM {schema}.inbox i WHERE i.run_id = p_run AND i.kind = {kind.cancel}) THEN v_run.pause_lifted_at END;
     INSERT INTO {schema}.events (run_id, seq, type, at, payload)
     SELECT p_new, e.seq, e.type, e.at, e.payload FROM {schema}.events e WHERE e.run_id = p_run AND e.seq < p_copied
     UNION ALL

@@ -32,9 +32,12 @@ class MemoryForks(MemoryFamilies):
         unread = [row for row in origin.inbox.values() if _is_kept(row, run, origin)]
         # A person has paused the chain.
         pause = origin.paused if run.succeeds and not origin.state.terminal else None
+        asked = any(row.kind is InboxKind.CANCEL for row in unread)
         stopped = self._end_for_successor(origin) if run.succeeds else []
         forked = self._create_fork(origin, run)
         forked.paused = pause
+        # The request to stop has lifted pauses.
+        forked.pause_lifted_at = origin.pause_lifted_at if asked else None
         for mail in run.mail:
             self._deliver(forked, mail.kind, mail.name, mail.body, mail.key)
         for row in unread:
