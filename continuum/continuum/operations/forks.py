@@ -92,7 +92,7 @@ async def plan(
         raise CutRefused(origin.id, None, f"{why}; restore it, or {way_out}")
     if at is None:
         at = failure_cut(origin.id, events, _error_text(origin))
-    family = await family_of(journal, origin, events, how)
+    family = await family_of(journal, origin, events)
     is_open = not origin.state.terminal
     history = History(
         origin.id,

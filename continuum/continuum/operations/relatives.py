@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from continuum.engine.events import Event, EventType, Forking, is_whole
+from continuum.engine.events import Event, EventType, is_whole
 from continuum.engine.ids import RunId, parse_run_id
 from continuum.journal.facts import RunRow, RunState
 from continuum.journal.forked_run import StoredFork
@@ -44,7 +44,7 @@ class Family:
     seen: list[tuple[RunId, int]] = field(default_factory=list)
 
 
-async def family_of(journal: CutRuns, origin: RunRow, events: Sequence[Event], how: Forking) -> Family:
+async def family_of(journal: CutRuns, origin: RunRow, events: Sequence[Event]) -> Family:
     """Return the relatives of a run, and what was undone elsewhere of what it did by others."""
     root = origin.root or origin.id
     children = {str(event.body[3]): event for event in events if _starts_child(event)}
@@ -55,7 +55,7 @@ async def family_of(journal: CutRuns, origin: RunRow, events: Sequence[Event], h
         if why is not None:
             family.undone.append(Undone(children[child].seq, f"its child {child}: {why}"))
     first = first_effect(events)
-    if how is Forking.FORK and first is not None:
+    if first is not None:
         why = await _undone_by_parent(journal, origin)
         if why is not None:
             family.undone.append(Undone(first.seq, why))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -333,6 +333,31 @@ async def test_a_child_that_its_parent_has_undone_is_not_forked(continuum_env: E
     await run.signal(go, "fail")
     await failed(run)
     why, nearest = await refused(continuum_env.fork(started.id, at=2))
+    assert (f"its parent {run.id}" in why, nearest) == (True, 0)
+
+
+@workflow(name="related_ahead", signals=[go])
+async def ahead() -> str:
+    """Say how to undo what a child does before it is started, and leave it alone at the end."""
+    async with saga() as block:
+        block.add(undo, "all")
+        await child.start_child(parent_close_policy="abandon")
+        if await go.wait() == "fail":
+            raise ValueError("told to fail")
+    return "left"
+
+
+@pytest.mark.parametrize("change", ["reset", "fork"])
+async def test_an_open_child_that_its_parent_has_undone_is_not_cut_behind_what_it_did(
+    continuum_env: Environment, change: Literal["reset", "fork"]
+) -> None:
+    run = await continuum_env.start(ahead)
+    await continuum_env.settle()
+    (started,) = (await continuum_env.query([("workflow", "eq", "related_child")])).entries
+    assert (await continuum_env.cut(started.id, change, at=2)).at == 2
+    await run.signal(go, "fail")
+    await failed(run)
+    why, nearest = await refused(continuum_env.cut(started.id, change, at=2))
     assert (f"its parent {run.id}" in why, nearest) == (True, 0)
 
 
