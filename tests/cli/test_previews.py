@@ -197,7 +197,8 @@ def test_a_blocked_run_that_has_done_nothing_ends_at_once(cli: CommandLine) -> N
 def test_a_cancel_of_many_says_how_many_are_blocked(cli: CommandLine) -> None:
     blocked(cli)
     started(cli)
-    said = "1 run of them is blocked: such a run keeps the request until it is unblocked"
+    said = "1 run of them is blocked: such a run keeps the request until it is unblocked, "
+    said += "and compensates then; one that has done nothing yet ends at once"
     shown = cli("runs", "cancel", "--find", "state:open", "--preview")
     assert shown.out.splitlines()[-2].startswith(said)
     (note,) = cli("runs", "cancel", "--find", "state:open", "--preview", "--json").json["notes"]

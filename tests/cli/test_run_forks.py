@@ -187,6 +187,8 @@ def test_all_failed_runs_that_a_search_finds_are_restarted_and_others_skipped(cl
         assert new == row["arguments"].get("new_run")
     assert cli("verify").code == 0
     # The runs that were restarted count no more, and the new ones have not failed.
+    noted = cli(*change, "--preview", "--json").json["notes"]
+    assert noted[0].startswith("2 runs that the search finds too are left out: each has been restarted")
     again = cli(*change, "--yes", "--json")
     assert (again.json["done"], again.json["skipped"]) == (0, 1)
     assert sum(each["count"] for each in again.json["reasons"]) == 1

@@ -32,6 +32,26 @@ async def test_p22_runs_that_were_reset_are_neither_counted_nor_changed(journal:
         assert await outcomes(journal, execution) == {}
 
 
+async def test_a_preview_names_what_was_reset_with_the_latest_run_of_its_chain(journal: Journal) -> None:
+    first = await begin(journal)
+    second = await reset_of(journal, first)
+    latest = await reset_of(journal, second)
+    other = await begin(journal)
+
+    shown = await preview(journal, bulk_change("restart", "state:cancelled,failed"))
+    assert (shown.count, len(shown.notes)) == (0, 1)
+    named = [f"{run} (its latest run is {latest})" for run in sorted((first, second))]
+    start = "2 runs that the search finds too are left out: each has been restarted or reset already: "
+    assert shown.notes[0] == start + ", ".join(named)
+
+    shown = await preview(journal, bulk_change("delete", f"id:{first},{other}"))
+    assert shown.count == 1
+    start = "1 run that the search finds too is left out: it has been restarted or reset already: "
+    assert shown.notes[0].startswith(start)
+    for search in ("state:open", "workflow:orders continued:no", "state:completed"):
+        assert (await preview(journal, bulk_change("attributes", search, attributes={"a": 1}))).notes == ()
+
+
 async def test_p22_a_chain_that_was_reset_is_counted_and_changed_once(journal: Journal) -> None:
     latest = await reset_of(journal, await reset_of(journal, await begin(journal)))
     shown = await preview(journal, bulk_change("cancel", "workflow:orders"))

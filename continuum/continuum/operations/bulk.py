@@ -19,6 +19,7 @@ from continuum.definitions.attributes import checked_attributes
 from continuum.definitions.name_rules import NAME_BYTES, short_text
 from continuum.errors import InvalidOption, InvalidQuery
 from continuum.journal.event_codec import pack_body
+from continuum.journal.facts import RunState
 from continuum.journal.operation_facts import NewOperation, RunCount
 from continuum.journal.operation_port import Operations
 from continuum.journal.port import Connection, Histories, Runs, Versions
@@ -30,6 +31,8 @@ from continuum.quoting import quoted
 
 # A run that has continued, as new or after a reset, is no more: the latest run of its chain counts.
 _LATEST: Condition = ("continued_to", "eq", None)
+# The end of a run that is reset or restarted is one of the others.
+_NEVER_RESET = frozenset(RunState) - {RunState.FAILED, RunState.CANCELLED}
 
 
 class OperatedJournal(Operations, Runs, Histories, Versions, Connection, Protocol):
@@ -117,8 +120,30 @@ def bulk_change(
 
 def conditions(search: str, namespace: str | None, now: int) -> list[Condition]:
     """Return what holds for the runs of a change: found by the search, each the latest of its chain."""
+    return [*_found(search, namespace, now), _LATEST]
+
+
+def left_out(search: str, namespace: str | None, now: int) -> list[Condition] | None:
+    """Return what holds for the runs that a search finds and that were restarted or reset; None if for none.
+
+    A change leaves them out. Runs that have continued as new are not among them: they have another state.
+    """
+    terms = search_of(search).terms
+    if any(term.field == "continued_to" for term in terms):
+        return None
+    states = [set(term.value) for term in terms if term.field == "state"]
+    if any(chosen <= _NEVER_RESET for chosen in states):
+        return None
+    return [
+        *_found(search, namespace, now),
+        ("continued_to", "ne", None),
+        ("state", "in", [RunState.FAILED, RunState.CANCELLED]),
+    ]
+
+
+def _found(search: str, namespace: str | None, now: int) -> list[Condition]:
     within: list[Condition] = [] if namespace is None else [("namespace", "in", [namespace])]
-    return [*search_of(search).conditions(now), *within, _LATEST]
+    return [*search_of(search).conditions(now), *within]
 
 
 def count_text(counted: RunCount) -> str:

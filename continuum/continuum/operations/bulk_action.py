@@ -35,7 +35,12 @@ _ACTIONS = (
     BulkAction("fork", "forked", Action.FORK, True, Forking.FORK),
     BulkAction("unblock", "tried again by nodes", Action.UNBLOCK),
     BulkAction("attributes", "given the attributes", Action.SET_ATTRIBUTES),
-    BulkAction("delete", "removed with all history", Action.DELETE_RUN, irreversible=True),
+    BulkAction(
+        "delete",
+        "removed with all history and the earlier runs of their chains",
+        Action.DELETE_RUN,
+        irreversible=True,
+    ),
 )
 BULK_ACTIONS: Mapping[str, BulkAction] = {each.name: each for each in _ACTIONS}
 

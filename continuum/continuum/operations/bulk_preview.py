@@ -37,7 +37,7 @@ async def preview(journal: OperatedJournal, change: BulkChange) -> OperationPrev
         not counted.more,
         count_text(counted),
         unchanged(counted.skipped),
-        await notes(journal, change) if counted.number or counted.more else hints(change.search),
+        (*await notes(journal, change), *(() if counted.number or counted.more else hints(change.search))),
         [await _example(journal, change, row, until, whys.get(row.id)) for row in rows],
         at(until),
         change.digest(until),
