@@ -243,6 +243,19 @@ def test_a_published_value_of_a_run_with_lost_events_is_kept(
     assert "see history-short" in found["published-differs"]["text"]
 
 
+def test_a_blocked_run_that_has_lost_its_whole_history_is_not_ended(
+    cli: CommandLine, dsn: str, schema: str, world: StoredWorld
+) -> None:
+    task = (
+        "; insert into {s}.tasks (run_id, seq, dispatch, attempt, queue, priority, isolated, activity, "
+        "arguments, timeout) values ('{blocked}', 0, 1, 1, 'default', 0, false, 'send', '', 0)"
+    )
+    damage(dsn, schema, world, DAMAGE["blocked-and-asked-to-stop"][1] + task)
+    found = {each["rule"]: each for each in cli("verify", "--json").json}
+    assert found.keys() == {"history-short", "blocked-and-asked-to-stop"}
+    assert found["blocked-and-asked-to-stop"]["fix"] is None
+
+
 def test_a_wait_for_what_the_history_has_is_no_damage(
     cli: CommandLine, dsn: str, schema: str, world: StoredWorld
 ) -> None:

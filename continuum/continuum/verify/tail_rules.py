@@ -23,9 +23,16 @@ _BEGINNINGS: Mapping[str, frozenset[int]] = {
     "timer": frozenset({EventType.TIMER_STARTED}),
     "child": frozenset({EventType.CHILD_STARTED}),
 }
-# What these remove is all that is left of the lost events, or is right and only looks wrong without them.
+# What these remove is all that is left of the lost events, or is right and only looks wrong without them. And
+# a run that has lost its whole history may have something to compensate.
 _BY_THE_HISTORY = frozenset(
-    {MendKind.REQUEUE, MendKind.DROP_TASK, MendKind.DROP_SNAPSHOTS, MendKind.DROP_PUBLISHED}
+    {
+        MendKind.REQUEUE,
+        MendKind.DROP_TASK,
+        MendKind.DROP_SNAPSHOTS,
+        MendKind.DROP_PUBLISHED,
+        MendKind.END_STOPPED,
+    }
 )
 
 
