@@ -75,6 +75,7 @@ def test_the_demo_loses_nothing_and_leaves_nothing(temporary: Path) -> None:
     assert figures["journal duplicates"] == "0"
     assert figures["activity results journaled"] == "600"
     assert "kill -9" in out
+    assert out.endswith("the runs are gone with the temporary database of the demo\n")
     assert (os.listdir(temporary), processes_naming(temporary)) == ([], [])
 
 

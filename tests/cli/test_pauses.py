@@ -8,6 +8,7 @@ import pytest
 
 from continuum.engine.ids import NodeId
 from continuum.journal.facts import NodeFacts
+from continuum.journal.node_code import NodeCode
 from continuum.journal.postgres import PostgresJournal
 from tests.cli.commands import CommandLine
 from tests.cli.test_audit import Terminal, meanwhile, rows, short
@@ -204,3 +205,56 @@ def test_a_pause_of_what_nobody_knows_says_so_with_the_nearest_name(cli: Command
     )
     assert "no node has a limit for queue 'mail'" in cli("pause", "--queue", "mail", "--yes").err
     assert cli("resume", "--queue", "ma", "--yes").out.endswith("was not paused; the nearest name is mail\n")
+
+
+@pytest.mark.parametrize(("unlisted", "served"), [(8, True), (0, False)])
+def test_a_pause_of_a_queue_that_nodes_serve_warns_of_nothing(
+    cli: CommandLine, unlisted: int, served: bool
+) -> None:
+    code = NodeCode("1.0", [], ["send"], [("letters", 2)], unlisted)
+    facts = NodeFacts(NodeId("n1"), 1, "local", "up", [], [], code=code)
+
+    async def loading(journal: PostgresJournal) -> None:
+        worker = await journal.register_worker(NodeId("n1"), "run_host", 1, 600.0)
+        await journal.renew([worker.id], 600.0, facts)
+
+    on_journal(cli, loading)
+    assert cli("pause", "--queue", "letters", "--yes").err == ""
+    assert cli("pause", "--queue", "mail", "--yes").err == ("" if served else UNKNOWN)
+
+
+def test_a_new_run_of_what_is_paused_says_what_it_waits_for(cli: CommandLine) -> None:
+    assert cli("pause", "--workflow", "greeting", "--yes", "--by", "ann", "--reason", "audit").code == 0
+    begun = cli("start", "greeting")
+    run = begun.out.strip()
+    said, *_ = begun.err.splitlines()
+    assert said.startswith(f"run {run} waits: workflow greeting is paused since ")
+    assert said.endswith(" by ann: audit; `continuum resume --workflow greeting` ends that")
+    assert cli("resume", "--workflow", "greeting", "--yes").code == 0
+    assert "paused" not in cli("start", "greeting").err
+
+
+def test_runs_that_are_paused_by_themselves_are_counted_beside_the_pauses(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli("pauses").err == ""
+    monkeypatch.setattr("continuum.cli.pauses.RUNS_COUNTED", 2)
+    for said in (
+        "1 run is paused by itself",
+        "2 runs are paused by themselves",
+        "more than 2 runs are paused",
+    ):
+        assert cli("runs", "pause", started(cli), "--yes").code == 0
+        assert cli("pauses").err.startswith(said)
+    assert cli("pauses").err.endswith(" by themselves: `continuum runs list --paused`\n")
+
+
+def test_runs_in_several_states_are_listed_by_one_word(cli: CommandLine) -> None:
+    ended, run = started(cli), started(cli)
+    assert cli("cancel", ended, "--force", "--yes").code == 0
+
+    def listed(*states: str) -> set[str]:
+        options = [word for state in states for word in ("--state", state)]
+        return {each["id"] for each in cli("runs", "list", *options, "--json").json["entries"]}
+
+    assert (listed("open"), listed("ended"), listed("open", "cancelled")) == ({run}, {ended}, {run, ended})

@@ -21,7 +21,11 @@ async def unknown_name(journal: Journal, scope: PauseScope, held: HeldByPause) -
         known |= {row.workflow for row in await journal.versions(counted=1)}
         what = f"no node has ever loaded a workflow named {quoted(scope.name)}, and no run of it is open"
     else:
-        known = {name for node in nodes if node.code is not None for name, _ in node.code.queues}
+        codes = [(node.state, node.code) for node in nodes if node.code is not None]
+        if any(state != "lost" and code.limit_of(scope.name) for state, code in codes):
+            # A node serves queues that it does not name, too.
+            return None
+        known = {name for _, code in codes for name, _ in code.queues}
         what = f"no node has a limit for queue {quoted(scope.name)}, and nothing waits in it"
     return None if scope.name in known else f"{what}{nearest(scope.name, known)}"
 

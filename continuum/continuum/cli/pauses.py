@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +13,7 @@ from continuum.cli.pause_names import not_paused, unknown_name
 from continuum.cli.printing import print_table
 from continuum.cli.values import to_json
 from continuum.client import Client
+from continuum.client.pause_outcome import Pause
 from continuum.client.pauses import pause_scope
 from continuum.errors import InvalidOption
 from continuum.journal.limits import MOST_COUNTED
@@ -21,10 +22,14 @@ from continuum.journal.pause_port import HeldByPause
 from continuum.journal.port import Journal
 from continuum.journal.untyped_values import at
 from continuum.operations.actor import Actor
-from continuum.operations.findings import amount
+from continuum.operations.findings import amount, verb
 from continuum.operations.pause_words import paused_words, scope_words
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+# So many runs that are paused by themselves are counted.
+RUNS_COUNTED = 100
+_BY_THEMSELVES = [("paused_at", "ne", None)]
 
 
 def scope_options(command: F) -> F:
@@ -123,9 +128,18 @@ def resume(
 def pauses(as_json: bool, dsn: str | None, schema: str) -> None:
     """List the paused workflows, queues and namespaces, the latest first.
 
-    Runs that are paused by themselves are in `continuum runs list --paused`.
+    Runs that are paused by themselves are in `continuum runs list --paused`; how many is on standard error.
     """
-    found = ask(Target(dsn, schema), Client.pauses)
+
+    async def listing(client: Client) -> tuple[Sequence[Pause], int, bool]:
+        alone = await client.query(_BY_THEMSELVES, limit=RUNS_COUNTED, namespace=None, payloads=False)
+        return await client.pauses(), len(alone.entries), alone.next_cursor is not None
+
+    found, runs, more = ask(Target(dsn, schema), listing)
+    if runs:
+        are = verb(runs, "is", "are", more=more)
+        said = f"{amount(runs, 'run', more=more)} {are} paused by {'itself' if are == 'is' else 'themselves'}"
+        click.echo(f"{said}: `continuum runs list --paused`", err=True)
     if as_json:
         click.echo(to_json(found))
         return

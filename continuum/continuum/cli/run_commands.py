@@ -18,9 +18,10 @@ from continuum.cli.database import (
     json_option,
     namespace_option,
 )
+from continuum.cli.printing import escaped
 from continuum.cli.run_ids import RUN
 from continuum.cli.single_changes import Change, latest_of, set_attributes_of_one
-from continuum.cli.start_checks import check_name, missing_node
+from continuum.cli.start_checks import check_name, missing_node, pause_of_new
 from continuum.cli.times import Seconds
 from continuum.cli.values import json_value, named_json, to_json, typed_json
 from continuum.client import Client, RunHandle
@@ -75,7 +76,7 @@ def start(
 
     target = Target(dsn, schema)
 
-    async def starting(client: Client) -> tuple[RunHandle[Any], Sequence[NodeRow], str | None]:
+    async def starting(client: Client) -> tuple[RunHandle[Any], Sequence[NodeRow], Run]:
         nodes = await client.nodes()
         check_name(workflow, nodes)
         configured = acting(client, actor).options(
@@ -85,14 +86,18 @@ def start(
             attributes=dict(attributes),
         )
         run = await configured.start(workflow, *arguments)
-        found = (await client.get_run(run.id)).state if run.existing else None
-        return run, nodes, found
+        return run, nodes, await client.get_run(run.id)
 
     run, nodes, found = ask(target, starting)
     click.echo(run.id)
-    if found is not None:
-        click.echo(f"run {run.id} was there already, and is {found}: nothing was started", err=True)
-    elif (missing := missing_node(target, workflow, namespace, nodes)) is not None:
+    if run.existing:
+        click.echo(f"run {run.id} was there already, and is {found.state}: nothing was started", err=True)
+        return
+    paused = pause_of_new(found)
+    if paused is not None:
+        click.echo(escaped(f"run {run.id} {paused}"), err=True)
+    missing = missing_node(target, workflow, namespace, nodes)
+    if missing is not None:
         click.echo(f"run {run.id} {missing}; `continuum cancel {run.id} --force` ends it", err=True)
 
 

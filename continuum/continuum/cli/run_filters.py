@@ -15,8 +15,10 @@ from continuum.client.queries import Condition
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-STATES = ("running", "suspended", "blocked", "completed", "failed", "cancelled", "continued")
-
+_OPEN = ("running", "suspended", "blocked")
+_ENDED = ("completed", "failed", "cancelled", "continued")
+# What a search knows as well.
+_SEVERAL = {"open": _OPEN, "ended": _ENDED}
 
 find_option = click.option(
     "--find",
@@ -46,7 +48,8 @@ class RunFilter:
         """Return the conditions of the query besides the search; none if every run is asked for."""
         where: list[Condition] = [(("attributes", name), "eq", value) for name, value in self.attributes]
         if self.states:
-            where.append(("state", "in", self.states))
+            each_once = dict.fromkeys(name for given in self.states for name in _SEVERAL.get(given, (given,)))
+            where.append(("state", "in", tuple(each_once)))
         if self.workflow is not None:
             where.append(("workflow", "eq", self.workflow))
         if self.parent is not None:
@@ -79,9 +82,9 @@ def filter_options(command: F) -> F:
             click.option(
                 "--state",
                 "states",
-                type=click.Choice(STATES),
+                type=click.Choice((*_OPEN, *_ENDED, *_SEVERAL)),
                 multiple=True,
-                help="Only this state. Repeatable.",
+                help="Only this state; open and ended are several. Repeatable.",
             ),
             click.option("--workflow", metavar="NAME", help="Only runs of this workflow."),
             click.option("--parent", type=RUN, metavar="RUN", help="Only children of this run."),

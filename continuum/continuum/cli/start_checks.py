@@ -6,9 +6,12 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 from continuum.cli.database import Target, ask_journal
+from continuum.client.runs import Run
 from continuum.errors import UnknownWorkflow
 from continuum.journal.facts import NodeRow
-from continuum.quoting import listed, quoted
+from continuum.journal.pause_facts import PauseKind, PauseScope
+from continuum.operations.pause_words import paused_words, scope_options, scope_words
+from continuum.quoting import listed, one_line, quoted
 
 # A node in one of these states takes no new run.
 _TAKES_NOTHING = ("lost", "draining")
@@ -43,6 +46,16 @@ def missing_node(target: Target, workflow: str, namespace: str, nodes: Sequence[
         f"waits for a node that has loaded {quoted(workflow)}: {missing}, and none has ever loaded that name"
         f"{nearest(workflow, recorded)}"
     )
+
+
+def pause_of_new(run: Run) -> str | None:
+    """Return that a new run waits because what it belongs to is paused, and the command that ends that."""
+    pause = run.pause
+    if pause is None or pause.kind == "run":
+        return None
+    scope = PauseScope(PauseKind(pause.kind), pause.name, pause.namespace or "")
+    words = paused_words(pause.since, pause.by, None if pause.reason is None else one_line(pause.reason))
+    return f"waits: {scope_words(scope)} is {words}; `continuum resume {scope_options(scope)}` ends that"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
