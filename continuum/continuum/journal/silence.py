@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 
 from continuum.engine.ids import RunId
 
+# No node reports a longer silence, or has a watchdog that waits so long: ten years.
+LONGEST_SECONDS = 10 * 365 * 86_400.0
+
 
 class Silence(NamedTuple):
     """For how many seconds a process had not answered when its node said so, and what its loop executed.
@@ -31,11 +34,13 @@ def silences_from_json(about: object) -> dict[int, Silence]:
     stored = about.get("silent") if isinstance(about, Mapping) else None
     try:
         return {int(pid): _silence(*rest) for pid, *rest in stored or ()}
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return {}
 
 
 def _silence(seconds: Any, limit: Any, run_id: Any, seq: Any) -> Silence:
+    if not (0 <= seconds <= LONGEST_SECONDS and (limit is None or 0 <= limit <= LONGEST_SECONDS)):
+        raise ValueError("no time that a process has been silent for")
     return Silence(
         float(seconds),
         None if limit is None else float(limit),

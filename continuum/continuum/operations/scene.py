@@ -159,15 +159,15 @@ class Scene:
     def hang(self) -> Hang | None:
         """The process that owns the run, or executes its first step, if it hung when its node last said so.
 
-        What the owner has written since shows that it hangs no more.
+        What was written since shows that it hangs no more. What a node said that runs no more is past, too.
         """
         run = self.run
-        for node in self.nodes:
+        for node in self.running_nodes:
             reported = self.now - round(node.lease_age * MICROSECONDS)
             for pid, silence in node.silent.items():
-                owns = (node.node, pid) == (run.owner_node, run.owner_pid) and run.updated_at <= reported
+                owns = (node.node, pid) == (run.owner_node, run.owner_pid)
                 begins = run.owner is None and (silence.run_id, silence.seq) == (run.id, None)
-                if owns or begins:
+                if (owns or begins) and run.updated_at <= reported:
                     return Hang(node.node, pid, reported - round(silence.seconds * MICROSECONDS), silence)
         return None
 

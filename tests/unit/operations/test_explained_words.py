@@ -187,6 +187,13 @@ def test_a_first_step_that_hangs_before_anybody_owns_the_run_is_named() -> None:
     assert causes(situation(due, lease=None), other)[0].code == "ready"
 
 
+def test_a_first_step_that_hung_in_a_node_that_runs_no_more_waits_for_a_node() -> None:
+    due = row(RunState.RUNNING, owner=None, owner_node=None, owner_pid=None, waits=None, due_at=NOW - SECOND)
+    node = replace(NORTH, silent={11: Silence(4.0, 15.0, RUN)})
+    for gone in (replace(node, state="lost"), replace(node, lease_age=600.0)):
+        assert causes(situation(due, lease=None), gone)[0].code == "no_node"
+
+
 def test_a_process_that_has_written_since_its_node_said_so_hangs_no_more() -> None:
     node = replace(NORTH, silent={11: Silence(4.0, 15.0, RUN)})
     (cause,) = causes(situation(row(RunState.RUNNING, waits=None, updated_at=NOW - SECOND // 2)), node)
