@@ -18,10 +18,11 @@ from itertools import islice
 from continuum.definitions.workflow import Workflow
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
-from continuum.engine.outcome import Blocked, Cancelled, Continued, Outcome
+from continuum.engine.outcome import Blocked, Cancelled, Continued, Failed, Outcome
 from continuum.engine.pending import PendingActivity
 from continuum.engine.signal_buffer import Awaited
 from continuum.engine.snapshot_history import CompactHistory
+from continuum.failures.forgotten_frames import forget_frames
 from continuum.journal.announced_run import FirstWrite
 from continuum.journal.port import (
     ClaimedRun,
@@ -382,6 +383,8 @@ class Run(Actor):
         """The run has ended or is blocked: stop its attempts and alarm, return its row's last transition."""
         host = self._host
         final = final_transition(outcome, self._workflow)
+        if type(outcome) is Failed:
+            forget_frames(outcome.error)
         self._written = (final.state, None, ())
         self.ended = True
         if final.state.terminal:

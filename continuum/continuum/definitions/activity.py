@@ -46,7 +46,7 @@ from continuum.engine.execution import Execution, current
 from continuum.engine.pending import Options
 from continuum.engine.retry import Retry
 from continuum.engine.snapshot_replay import COMPLETED_CALL, NO_VALUE, next_value
-from continuum.errors import DurableTermError, InvalidDefinition
+from continuum.errors import ActivityError, DurableTermError, InvalidDefinition
 from continuum.quoting import quoted, shortened
 from continuum.source.definition import Definition
 
@@ -220,6 +220,10 @@ class Activity(Definition, Generic[P, R]):
             data = await pending.future
         except asyncio.CancelledError:
             execution.abandon(pending)
+            raise
+        except ActivityError:
+            # Its future has the error, whose traceback has this frame.
+            del pending
             raise
         try:
             return cast(R, self.decode_result(data))

@@ -18,7 +18,8 @@ from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingChild
-from continuum.errors import DurableTermError, InvalidOption
+from continuum.errors import ChildFailed, DurableTermError, InvalidOption
+from continuum.failures.forgotten_frames import forget_frames
 from continuum.quoting import quoted
 
 P = ParamSpec("P")
@@ -71,7 +72,14 @@ class ChildHandle(Generic[R]):
 
     async def _result(self) -> R:
         execution = require("awaiting a child")
-        data = await asyncio.shield(self._child.future)
+        try:
+            data = await asyncio.shield(self._child.future)
+        except ChildFailed as error:
+            # Another one each time: its traceback has the code that has this handle, which has its error.
+            forget_frames(error)
+            raise ChildFailed(
+                error.run_id, error.type, error.message, error.traceback, cancelled=error.cancelled
+            ) from None
         return cast(R, _decoded(execution, self._child, data))
 
 
@@ -88,6 +96,10 @@ async def call_child(
         data = await child.future
     except asyncio.CancelledError:
         abandon_child(execution, child, site)
+        raise
+    except ChildFailed:
+        # Its future has the error, whose traceback has this frame.
+        del child
         raise
     return cast(R, _decoded(execution, child, data))
 

@@ -111,7 +111,11 @@ class Saga:
         failures, cancelled = await _run_all(self._taken(), "sequential", user_site())
         _with_notes(error, failures)
         if cancelled is not None:
-            raise _with_notes(cancelled, failures)
+            try:
+                raise _with_notes(cancelled, failures)
+            finally:
+                # The traceback has this frame.
+                del cancelled
 
 
 def saga() -> Saga:
@@ -133,10 +137,14 @@ async def compensate(ref: ActivityRef[Any]) -> Any:
         raise InvalidOption(f"this call of {ref.activity} was compensated before, or belongs to another run")
     undoing = asyncio.get_running_loop().create_task(_undo(Undoing(ref.undo, ref.seq), user_site()))
     cancelled = await _finish(undoing)
-    if cancelled is not None:
-        error = undoing.exception()
-        raise _with_notes(cancelled, [error] if isinstance(error, Exception) else [])
-    return undoing.result()
+    try:
+        if cancelled is not None:
+            error = undoing.exception()
+            raise _with_notes(cancelled, [error] if isinstance(error, Exception) else [])
+        return undoing.result()
+    finally:
+        # The traceback of what is raised has this frame.
+        del undoing, cancelled
 
 
 async def compensate_all(mode: Mode = "sequential") -> None:
@@ -168,10 +176,14 @@ def _still_to_undo(stack: Iterable[Entry]) -> Iterator[Undoing]:
 
 async def _all_of(stack: list[Undoing], mode: Mode, site: Site) -> None:
     failures, cancelled = await _run_all(stack, mode, site)
-    if cancelled is not None:
-        raise _with_notes(cancelled, failures)
-    if failures:
-        raise ExceptionGroup("compensations failed", failures)
+    try:
+        if cancelled is not None:
+            raise _with_notes(cancelled, failures)
+        if failures:
+            raise ExceptionGroup("compensations failed", failures)
+    finally:
+        # The traceback of what is raised has this frame.
+        del failures, cancelled
 
 
 async def _run_all(
@@ -188,12 +200,16 @@ async def _run_all(
 async def _finish(undoing: asyncio.Task[Any]) -> asyncio.CancelledError | None:
     """Wait until the task is done, even if the run is cancelled: the compensations must finish."""
     cancelled: asyncio.CancelledError | None = None
-    while not undoing.done():
-        try:
-            await asyncio.wait([undoing])
-        except asyncio.CancelledError as error:
-            cancelled = error
-    return cancelled
+    try:
+        while not undoing.done():
+            try:
+                await asyncio.wait([undoing])
+            except asyncio.CancelledError as error:
+                cancelled = error
+        return cancelled
+    finally:
+        # Its traceback has this frame.
+        del cancelled
 
 
 async def _undo_all(stack: list[Undoing], mode: Mode, site: Site) -> list[Exception]:
@@ -201,12 +217,16 @@ async def _undo_all(stack: list[Undoing], mode: Mode, site: Site) -> list[Except
         results = await asyncio.gather(*(_undo(entry, site) for entry in stack), return_exceptions=True)
         return [result for result in results if isinstance(result, Exception)]
     failures: list[Exception] = []
-    for entry in stack:
-        try:
-            await _undo(entry, site)
-        except Exception as error:  # noqa: BLE001 - every one is tried, then all failures are reported
-            failures.append(error)
-    return failures
+    try:
+        for entry in stack:
+            try:
+                await _undo(entry, site)
+            except Exception as error:  # noqa: BLE001 - every one is tried, then all failures are reported
+                failures.append(error)
+        return failures
+    finally:
+        # Their tracebacks have this frame.
+        del failures
 
 
 def _undo(entry: Undoing, site: Site) -> Coroutine[Any, Any, Any]:

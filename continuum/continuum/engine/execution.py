@@ -254,14 +254,24 @@ class Execution:
         return self._due.take(now)
 
     def close(self) -> None:
-        """Close the coroutine without letting it do anything more."""
+        """Close the coroutine without letting it do anything more.
+
+        Nothing of ours refers to itself afterwards: a process ends thousands of runs, and collecting cycles
+        would stop its loop.
+        """
+        if self.log.closing:
+            return
         self.log.closing = True
+        tasks = self.tasks or set()
         if self._root is not None:
-            self.loop.close_quietly([self._root, *sorted(self.tasks or (), key=hash)])
-        self.tasks = None
+            self.loop.close_quietly([self._root, *sorted(tasks, key=hash)])
+            self._root = None
+        # Its tasks refer to it.
+        tasks.clear()
+        self.tasks = self.children = self._signals = None
         self.pending.clear()
         self.timers.clear()
-        self.children = None
+        del self.loop
 
     # Called by workflow code, through the public API.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from continuum.engine.ids import RunId
+from continuum.failures.forgotten_frames import forget_cancellation, forget_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,11 @@ Outcome: TypeAlias = Completed | Failed | Cancelled | Continued | Blocked
 def outcome_of(root: asyncio.Task[Any], cancelled: Cancelled | None) -> Outcome:
     """Return the outcome of a run whose workflow function is done."""
     if root.cancelled():
+        forget_cancellation(root)
         return cancelled or Failed(asyncio.CancelledError("the workflow cancelled itself"))
     error = root.exception()
     if error is not None:
+        forget_place(root, error)
         return Failed(error)
     # After a cancel request the code may clean up and return, but the run has not completed.
     return cancelled or Completed(root.result())

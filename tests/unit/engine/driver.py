@@ -229,10 +229,13 @@ class Driver:
         try:
             value = definition.encode_result(definition.fn(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - every exception fails the attempt
-            self._raised(activity, error, compensation=compensation)
+            failure = error.with_traceback(None)
+        else:
+            completed = EventType.COMPENSATION_COMPLETED if compensation else EventType.ACTIVITY_COMPLETED
+            self.apply(completed, (activity.seq, value))
             return
-        completed = EventType.COMPENSATION_COMPLETED if compensation else EventType.ACTIVITY_COMPLETED
-        self.apply(completed, (activity.seq, value))
+        # Outside of the clause: what the code of the run raises must not refer to it.
+        self._raised(activity, failure, compensation=compensation)
 
     def _raised(self, activity: PendingActivity, error: Exception, *, compensation: bool) -> None:
         policy = activity.definition.effective_options(activity.options).retry

@@ -184,8 +184,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
             for task in tasks:
                 if not task.done():
                     coroutine = task.get_coro()
-                    if coroutine is not None:
-                        _close(coroutine)
+                    if coroutine is None or _close(coroutine):
+                        _forget_waiters(task)
         finally:
             events._set_running_loop(previous)
             running.run = outer
@@ -265,13 +265,32 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         self.driver.report(context)
 
 
-def _close(coroutine: Any) -> None:
-    """Close a coroutine and those it awaits, innermost first: collecting one unfinished would run it."""
+def _close(coroutine: Any) -> bool:
+    """Close a coroutine and those it awaits, innermost first: collecting one unfinished would run it.
+
+    False if one refuses to end.
+    """
     chain = [coroutine]
     while type(awaited := getattr(chain[-1], "cr_await", None)) is CoroutineType:
         chain.append(awaited)
-    if not all(_can_close(link) for link in reversed(chain)):
-        _UNCLOSABLE.append(coroutine)
+    if all(_can_close(link) for link in reversed(chain)):
+        return True
+    # In a cycle, which outlives this module when the process ends.
+    kept = [coroutine]
+    kept.append(kept)
+    _UNCLOSABLE.append(kept)
+    return False
+
+
+def _forget_waiters(task: Any) -> None:
+    """Break the cycles of a task that never ends: it and what it waits for refer to each other."""
+    futures = [task, task._fut_waiter]
+    for future in futures:
+        if isinstance(future, asyncio.Future):
+            for callback, _ in future._callbacks or ():
+                future.remove_done_callback(callback)
+        if isinstance(future, asyncio.tasks._GatheringFuture):  # type: ignore[attr-defined]
+            futures += getattr(future, "_children", ())
 
 
 def _can_close(coroutine: Any) -> bool:
