@@ -89,6 +89,7 @@ def test_a_reset_is_printed_as_json(cli: CommandLine) -> None:
     assert done.json["cut"]["may_run_again"] == [
         {"seq": 3, "name": "pay", "compensation": False, "was": "failed", "at_most_once": False}
     ]
+    assert done.json["cut"]["stands"] == []
     new = done.json["run_id"]
     assert cli("runs", "show", new, "--json").json["continued_from"] == run_id
     assert cli("verify").code == 0

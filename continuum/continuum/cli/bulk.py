@@ -41,12 +41,17 @@ class BulkOptions:
     yes: bool
     as_json: bool
 
-    def one(self, run: str | None) -> str | None:
-        """Return the run that is named, None if a search is given; both or neither are wrong use."""
+    def one(self, run: str | None, *, shown: bool = False) -> str | None:
+        """Return the run that is named, None if a search is given; both or neither are wrong use.
+
+        `shown` says that the command has a preview of one run, too.
+        """
         if (run is None) == (self.find is None):
             raise click.UsageError("name a run, or search for runs with --find")
-        if run is not None and (self.only_preview or self.digest is not None or self.rate is not None):
-            raise click.UsageError("--preview, --digest and --rate are for --find")
+        if run is not None and (self.digest is not None or self.rate is not None):
+            raise click.UsageError("--digest and --rate are for --find")
+        if run is not None and self.only_preview and not shown:
+            raise click.UsageError("this command has a --preview with --find only")
         return run
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from continuum.cli.bulk import BulkOptions, bulk_options, change_found, change_runs
+from continuum.cli.cancel_previews import preview_cancel
 from continuum.cli.changes import acting, changing_options
 from continuum.cli.database import Target, ask, ask_journal, database_options, namespace_option
 from continuum.cli.run_commands import cancel_one
@@ -40,7 +41,10 @@ def cancel(
 ) -> None:
     """Request that RUN, or all runs that a search finds, stop; they may compensate first."""
     target = Target(dsn, schema)
-    one = bulk.one(run)
+    one = bulk.one(run, shown=True)
+    if one is not None and bulk.only_preview:
+        preview_cancel(target, one, namespace, force=force)
+        return
     if one is not None:
         cancel_one(target, one, namespace, actor, force=force, yes=bulk.yes)
         return
@@ -132,7 +136,7 @@ def delete(
     An open run stays, and so does a child whose parent is open. Results under idempotency keys stay.
     """
     target = Target(dsn, schema)
-    one = bulk.one(run)
+    one = bulk.one(run, shown=True)
     if one is None:
         change_found(target, "delete", namespace, bulk, actor)
         return

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import click
 
-from continuum.cli.changes import acting, changing_options, confirmed, declined, yes_option
+from continuum.cli.cancel_previews import confirmed_end, what_ends
+from continuum.cli.changes import acting, changing_options, declined, yes_option
 from continuum.cli.database import (
     Target,
     ask,
@@ -24,10 +25,9 @@ from continuum.cli.single_changes import Change, latest_of, set_attributes_of_on
 from continuum.cli.start_checks import check_name, missing_node, pause_of_new
 from continuum.cli.times import Seconds
 from continuum.cli.values import json_value, named_json, to_json, typed_json
-from continuum.client import Client, RunHandle
+from continuum.client import Client, Run, RunHandle
 from continuum.client.cancel_outcome import UNTIL_UNBLOCKED
 from continuum.client.namespaces import InNamespace
-from continuum.client.runs import Run
 from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.errors import NotReady
 from continuum.journal.facts import NodeRow
@@ -35,8 +35,6 @@ from continuum.operations.actor import Actor
 
 # A blocked run does not end by itself, so the command that waits for it fails within this time.
 BLOCKED_CHECK_SECONDS = 1.0
-# A question says how many children end with a run, exactly up to so many.
-CHILDREN_COUNTED = 100
 
 
 @click.command()
@@ -163,8 +161,8 @@ def cancel_one(
     seen = None
     if force and not yes:
         # The question comes between two connections: an interrupt inside of a loop would not end it.
-        seen, children = ask(target, lambda client: _what_ends(client, run, namespace))
-        if seen.completed_at is None and not _confirmed_end(seen, children):
+        seen, children = ask(target, lambda client: what_ends(client, run, namespace))
+        if seen.completed_at is None and not confirmed_end(seen, children):
             declined(f"run {run}: nothing changed")
     outcome = ask(
         target,
@@ -179,24 +177,6 @@ def cancel_one(
     elif reason.startswith(WAITS_FOR_A_NODE):
         first = ", and cannot stop before one does" if ":" in reason else " before it can stop"
         click.echo(f"run {run} {reason}{first}; --force ends it without its code", err=True)
-
-
-async def _what_ends(client: Client, run: str, namespace: InNamespace) -> tuple[Run, str]:
-    """Return the run that a forced cancel would end, and how many of its children would end with it."""
-    latest = await latest_of(client, run, namespace)
-    open_children = [("parent_run_id", "eq", latest.id), ("state", "in", ("running", "suspended", "blocked"))]
-    page = await client.query(open_children, limit=CHILDREN_COUNTED, namespace=None, payloads=False)
-    more = "more than " if page.next_cursor is not None else ""
-    return latest, f"{more}{len(page.entries)}"
-
-
-def _confirmed_end(seen: Run, children: str) -> bool:
-    waits = "" if seen.reason is None else f", {seen.reason}"
-    family = (
-        "" if children == "0" else f", and with it {children} open children, except those started to abandon"
-    )
-    ends = f"{seen.workflow} ({seen.state}{waits}) at once, without compensation{family}"
-    return confirmed(f"End run {seen.id} of {ends}?", f"run {seen.id} was not cancelled", yes=False)
 
 
 @click.command()

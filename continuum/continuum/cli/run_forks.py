@@ -23,15 +23,16 @@ from continuum.client.namespaces import InNamespace
 from continuum.definitions.workflow import Workflow
 from continuum.engine.events import Forking
 from continuum.operations.actor import Actor
+from continuum.operations.cut_words import NAMED, anew_words, standing_words
 from continuum.quoting import listed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# So many calls, signals or children are named in a line.
-NAMED = 10
 # What a plan cannot know.
 NOT_COUNTED = "check whether an ordinary activity, in an `except` block for example, has undone kept events"
 NOT_REPEATED = "what came there is not delivered again, and what was undone there under a key is not known"
+NOT_LISTED = "what was done there is not known, and is done again, too, if the code asks for it"
+TRIED_AGAIN = "a compensation that failed is tried again, and then the run ends as its code says"
 BOTH_COUNT = "both runs count on the kept events: what one of them undoes later is undone for both"
 
 
@@ -123,7 +124,7 @@ def _change(
     schema: str,
 ) -> None:
     target = Target(dsn, schema)
-    one = bulk.one(run)
+    one = bulk.one(run, shown=True)
     if one is None:
         if modules:
             raise click.UsageError("--module is for one RUN: nodes find out which runs their code accepts")
@@ -135,9 +136,13 @@ def _change(
         return cut, await client.get_run(cut.run_id)
 
     cut, found = ask(target, looking)
-    if not bulk.as_json:
+    if bulk.only_preview and bulk.as_json:
+        click.echo(to_json({"cut": asdict(cut)}))
+    elif not bulk.as_json:
         for line in preview(cut, found, dropped=signals == "drop"):
-            say(line, err=True)
+            say(line, err=not bulk.only_preview)
+    if bulk.only_preview:
+        return
     if not confirmed(f"{how} run {cut.run_id}?", f"run {cut.run_id} was not changed", yes=bulk.yes):
         declined(f"run {cut.run_id}: nothing changed")
     # Between two connections, like the question: code is loaded outside of a loop.
@@ -184,13 +189,22 @@ def preview(cut: Cut, run: Run, *, dropped: bool = False) -> list[str]:
         lines.append("  what is pending keeps a result that has arrived, and does not run again then")
     if cut.unreadable is not None:
         lines.append(f"  event {cut.unreadable} cannot be read: {NOT_REPEATED}")
+        last = cut.events - 1
+        where = f"event {last}" if last <= cut.unreadable else f"events {cut.unreadable} to {last}"
+        lines.append(f"  {where}: {NOT_LISTED}")
+    lines += [f"  {words}" for words in (*anew_words(cut), *standing_words(cut))]
+    if any(call.compensation and call.was == "failed" for call in cut.runs_again):
+        lines.append(f"  {TRIED_AGAIN}")
+    if cut.how is Forking.RESET and run.completed_at is None and (cut.stands or cut.left):
+        lines.append(f"  run {cut.run_id} ends as cancelled with that, and compensates nothing")
+        lines.append(f"  `continuum cancel {cut.run_id}` first lets it compensate; reset it then")
     if cut.at:
         lines.append(f"  {NOT_COUNTED}")
         if cut.how is Forking.FORK:
             lines.append(f"  {BOTH_COUNT}")
     if dropped:
         lines.append("  signals that came later are dropped")
-    if not (cut.runs_again or cut.may_run_again):
+    if not (cut.runs_again or cut.may_run_again or cut.left) and cut.unreadable is None:
         lines.append("  no activity runs again")
     return lines
 

@@ -52,8 +52,8 @@ from continuum.operations.bulk_records import (
     OperationProgress,
     UnchangedRuns,
 )
+from continuum.operations.cut_facts import Cut, CutCall, CutChild, CutStanding
 from continuum.operations.explanation import Cause, Explanation, Fix
-from continuum.operations.history_cuts import Cut, CutCall, CutChild
 from continuum.public_names import give_public_names
 
 __all__ = [
@@ -65,6 +65,7 @@ __all__ = [
     "Cut",
     "CutCall",
     "CutChild",
+    "CutStanding",
     "Event",
     "Explanation",
     "Fix",

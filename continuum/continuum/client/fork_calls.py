@@ -11,7 +11,7 @@ from continuum.client.run_forks import CutOptions, RunForks, Signals, forking_of
 from continuum.client.run_handle import CallsOfRun, RunHandle
 from continuum.engine.events import Forking
 from continuum.operations.actor import Recorder
-from continuum.operations.history_cuts import Cut
+from continuum.operations.cut_facts import Cut
 
 
 class ForkCalls:

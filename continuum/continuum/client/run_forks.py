@@ -22,8 +22,8 @@ from continuum.journal.facts import Posted, RunRow
 from continuum.journal.forked_run import ForkedRun
 from continuum.journal.port import Connection
 from continuum.operations.actor import Recorder
+from continuum.operations.cut_facts import Cut
 from continuum.operations.forks import Plan, plan
-from continuum.operations.history_cuts import Cut
 from continuum.operations.relatives import CutRuns
 from continuum.quoting import quoted
 

@@ -37,8 +37,8 @@ from continuum.client.sync_run_handle import SyncRunHandle
 from continuum.definitions.signal import MISSING, Signal
 from continuum.definitions.workflow import Workflow
 from continuum.journal.facts import NodeRow
+from continuum.operations.cut_facts import Cut
 from continuum.operations.explanation import Explanation
-from continuum.operations.history_cuts import Cut
 
 P = ParamSpec("P")
 R = TypeVar("R")

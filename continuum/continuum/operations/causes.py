@@ -26,7 +26,8 @@ CAUSES: Mapping[str, CauseCode] = {
         "Read the error and the history with `continuum runs show RUN` and `continuum runs history RUN`. A "
         "failed run continues from its failure with `continuum runs restart RUN`, once the cause is mended; "
         "`continuum runs reset RUN --at SEQ` goes back further, for example to before what a compensation "
-        "has undone.",
+        "has undone. If a compensation failed, `restart` tries that again; where it cannot, `--preview` of a "
+        "reset names what stays done and is done a second time.",
     ),
     "drift": CauseCode(
         "The run is blocked: its history and its code differ",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from continuum.engine.events import Forking
-from continuum.errors import CutRefused
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import RunState
 from continuum.operations.explanation import Cause, Explanation, Fix
-from continuum.operations.failure_cuts import failure_cut
-from continuum.operations.history_cuts import History, cut_of
 from continuum.operations.scene import REASON_CHARACTERS, Scene, moment, optional_moment
 from continuum.quoting import one_line
 
@@ -33,7 +29,7 @@ def ended(scene: Scene) -> Cause:
     run = scene.run
     since = run.updated_at if run.completed_at is None else run.completed_at
     when = f"at {moment(since)}"
-    fixes: tuple[Fix, ...] = ()
+    fixes: Sequence[Fix] = ()
     evidence: dict[str, Any] = {}
     match run.state:
         case RunState.FAILED:
@@ -47,43 +43,19 @@ def ended(scene: Scene) -> Cause:
                 root = _root_of(child)
                 evidence["root"] = root
                 sentence += f"; the failure began in its child {root['run']} of {root['workflow']}"
-            fixes = _ways_on(scene, f"{kind}\n{said}")
+            fixes = scene.ways_on
         case RunState.CANCELLED:
             by_parent = run.reason == "parent_cancelled"
             sentence = f"it was cancelled {when}{', by the end of its parent' if by_parent else ''}"
             evidence = {"by_parent": by_parent}
+            fixes = scene.ways_on
         case RunState.CONTINUED:
             sentence = f"it continued as {run.continued_to} {when}"
             evidence = {"continued_to": run.continued_to}
             fixes = (Fix(f"continuum explain {run.continued_to}"),)
         case _:
             sentence = f"it completed {when}"
-    return Cause("ended", sentence, optional_moment(since), evidence, fixes=fixes)
-
-
-def _ways_on(scene: Scene, error_text: str) -> tuple[Fix, ...]:
-    """Return how a failed run continues; nothing if its parent may have heard that it failed."""
-    run, events = scene.run, scene.situation.events
-    if run.parent_seq is not None:
-        return ()
-    restart = Fix(f"continuum runs restart {run.id}", "once the cause of its failure is mended")
-    if not events or events[0].seq:
-        # Only the end of a long history is known here; the command looks at all of it.
-        return (restart,)
-    open_children = {child.id for child in scene.situation.children}
-    history = History(run.id, events, lambda child: child not in open_children)
-    try:
-        cut_of(history, failure_cut(run.id, events, error_text), Forking.RESTART)
-    except CutRefused as refused:
-        if refused.nearest is None:
-            return ()
-        return (
-            Fix(
-                f"continuum runs reset {run.id} --at {refused.nearest}",
-                "once the cause of its failure is mended; it does again what was done since",
-            ),
-        )
-    return (restart,)
+    return Cause("ended", sentence, optional_moment(since), evidence, fixes=tuple(fixes))
 
 
 def _root_of(child: Explanation) -> dict[str, Any]:

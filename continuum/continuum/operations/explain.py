@@ -15,11 +15,13 @@ from continuum.journal.situation import Situation, Situations
 from continuum.journal.wait import could_end
 from continuum.journal.worker_port import Workers
 from continuum.operations.ended_causes import blocked, ended
-from continuum.operations.explanation import Cause, Explanation
+from continuum.operations.explanation import Cause, Explanation, Fix
 from continuum.operations.ownership_causes import ownership_causes, ready, unrecorded
 from continuum.operations.pause_causes import paused
+from continuum.operations.relatives import CutRuns
 from continuum.operations.scene import Scene
 from continuum.operations.wait_causes import executing, is_executing, wait_causes, waits_for_nothing
+from continuum.operations.ways_on import ways_on
 
 # So many children of a run are followed down to what holds them; the others are named.
 FOLLOWED_CHILDREN = 3
@@ -27,7 +29,7 @@ FOLLOWED_CHILDREN = 3
 FOLLOWED_GENERATIONS = 10
 
 
-class Explained(Situations, Workers, Protocol):
+class Explained(Situations, Workers, CutRuns, Protocol):
     """The part of a journal that explains runs."""
 
 
@@ -48,7 +50,11 @@ async def _explain(
         found = await _explain(journal, child, nodes, generations - 1)
         if found is not None:
             children[child] = found
-    return explained(situation, nodes, children)
+    ways: Sequence[Fix] = ()
+    if generations == FOLLOWED_GENERATIONS:
+        # Nobody shows those of a child.
+        ways = await ways_on(journal, situation.run, short=situation.first == 0)
+    return explained(situation, nodes, children, ways)
 
 
 def _to_follow(situation: Situation, nodes: Sequence[NodeRow]) -> list[RunId]:
@@ -64,10 +70,13 @@ def _to_follow(situation: Situation, nodes: Sequence[NodeRow]) -> list[RunId]:
 
 
 def explained(
-    situation: Situation, nodes: Sequence[NodeRow], children: Mapping[str, Explanation]
+    situation: Situation,
+    nodes: Sequence[NodeRow],
+    children: Mapping[str, Explanation],
+    ways: Sequence[Fix] = (),
 ) -> Explanation:
     """Return why a run is where it is, from facts alone."""
-    scene = Scene(situation, nodes, children)
+    scene = Scene(situation, nodes, children, ways)
     causes = tuple(_causes(scene))
     run = situation.run
     return Explanation(run.id, run.workflow, run.state.name.lower(), causes[0].sentence, causes)

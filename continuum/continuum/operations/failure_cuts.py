@@ -4,17 +4,23 @@
   before that failure, and the activity is pending again. One that the error does not name was handled by the
   code: to run it again might charge twice. If others failed and the code did nothing in between, they are
   pending again too.
+- A compensation failed, and the error of the run names it. The cut is before that failure: the compensation
+  is pending again, and the run ends as before once it has undone what it was to undo.
 - The code failed by itself: nothing is cut off but what it asked for in the step in which it failed. None of
   that has run, and it must not bind the code that mends it.
 - What a compensation has undone because of the failure is no history to continue with: `cut_of` refuses it.
+- The failure began in a child. Only a reset to before its start mends that; the refusal names the last place
+  where that is possible.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from continuum.engine.events import COMMANDS, Event, EventType
+from continuum.engine.events import ABOUT_THE_HISTORY, COMMANDS, Event, EventType, Forking
 from continuum.errors import CutRefused
+from continuum.operations.cut_facts import Cut, History
+from continuum.operations.history_cuts import cut_of
 from continuum.quoting import shortened
 
 _FAILED_CHILD = (EventType.CHILD_FAILED, EventType.CHILD_CANCELLED)
@@ -28,25 +34,66 @@ _OF_COMPENSATIONS = (
 _UNSEEN = COMMANDS - {EventType.CHILD_STARTED, EventType.RUN_CONTINUED_AS_NEW}
 
 
-def failure_cut(run_id: str, events: Sequence[Event], error_text: str) -> int:
-    """Return where to cut the history of a run that failed with this message and traceback.
+def restart_cut(history: History, error_text: str, *, drop_signals: bool = False) -> Cut:
+    """Return how a run continues that failed with this message and traceback.
 
-    Raises `CutRefused` if the failure began in a child.
+    Raises `CutRefused`, which names the place of a reset that helps, if there is one.
     """
+    events = history.events
+    started = failed_child(events, error_text)
+    if started is None:
+        at = failure_cut(events, error_text)
+        return cut_of(history, at, Forking.RESTART, drop_signals=drop_signals, keep_results=True)
+    nearest, too_late = _place_of_a_reset(history, started)
+    child = f"the failure began in its child {events[started].body[3]}"
+    if nearest is None:
+        raise CutRefused(history.run_id, None, f"{child}, which cannot start anew: {too_late}")
+    command = f"`continuum runs reset {history.run_id} --at {nearest}`"
+    anew = "starts that child anew"
+    why = f"{child}; {command} {anew}" if not too_late else f"{child}; {command} {anew}, as {too_late}"
+    raise CutRefused(history.run_id, None, why, nearest)
+
+
+def failed_child(events: Sequence[Event], error_text: str) -> int | None:
+    """Return which event started the child whose end made a run fail with this message and traceback."""
+    step = _failing_step(events)
+    if failed_compensation(events, error_text) is not None:
+        return None
+    cause = _named_in(events[:step], error_text)
+    return cause.body[0] if cause is not None and cause.type in _FAILED_CHILD else None
+
+
+def failure_cut(events: Sequence[Event], error_text: str) -> int:
+    """Return where to cut the history of a run that itself failed with this message and traceback."""
+    compensation = failed_compensation(events, error_text)
+    if compensation is not None:
+        return compensation.seq
     step = _failing_step(events)
     cause = _named_in(events[:step], error_text)
-    if cause is None:
-        return _of_its_code(events, step)
-    if cause.type in _FAILED_CHILD:
-        started = cause.body[0]
-        raise CutRefused(
-            run_id,
-            None,
-            f"the failure began in its child {events[started].body[3]}; `continuum runs reset {run_id} "
-            f"--at {started}` starts that child anew",
-            started,
-        )
-    return _first_of_failures(events, cause.seq)
+    return _of_its_code(events, step) if cause is None else _first_of_failures(events, cause.seq)
+
+
+def failed_compensation(events: Sequence[Event], error_text: str | None = None) -> Event | None:
+    """Return the first failure of a compensation in the last step; with an error text, one that it names."""
+    for event in events[_failing_step(events) :]:
+        failed = event.type == EventType.COMPENSATION_FAILED
+        if failed and (error_text is None or _as_an_error(events, event) in error_text):
+            return event
+    return None
+
+
+def _as_an_error(events: Sequence[Event], failure: Event) -> str:
+    """Return a failure as `ActivityError` says it."""
+    name, kind = events[failure.body[0]].body[0], failure.body[1]
+    return f"{shortened(name)} failed on attempt {failure.body[4]}: {shortened(kind)}"
+
+
+def _place_of_a_reset(history: History, at: int) -> tuple[int | None, str]:
+    """Return the last place up to `at` where the history may be cut, and why that is earlier, if it is."""
+    try:
+        return cut_of(history, at, Forking.RESET).at, ""
+    except CutRefused as refused:
+        return refused.nearest, refused.why
 
 
 def _failing_step(events: Sequence[Event]) -> int:
@@ -58,7 +105,7 @@ def _failing_step(events: Sequence[Event]) -> int:
         of_compensation = event.type in _OF_COMPENSATIONS or (
             event.type in _ATTEMPTS and event.body[0] in compensations
         )
-        if not of_compensation and event.type not in COMMANDS:
+        if not of_compensation and event.type not in COMMANDS | ABOUT_THE_HISTORY:
             break
         place -= 1
     return place
@@ -69,9 +116,7 @@ def _named_in(events: Sequence[Event], error_text: str) -> Event | None:
     event: Event
     for event in reversed(events):
         if event.type == EventType.ACTIVITY_FAILED:
-            name, kind = events[event.body[0]].body[0], event.body[1]
-            # As `ActivityError` says it.
-            if f"{shortened(name)} failed on attempt {event.body[4]}: {shortened(kind)}" in error_text:
+            if _as_an_error(events, event) in error_text:
                 return event
         elif event.type in _FAILED_CHILD and f"child run {events[event.body[0]].body[3]} " in error_text:
             return event

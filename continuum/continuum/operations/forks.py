@@ -16,17 +16,10 @@ from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.facts import InboxKind, Query, RunRow, RunState
 from continuum.journal.forked_run import ForkedRun, ForkMail, SeenHistory
 from continuum.journal.port import Runs
-from continuum.operations.failure_cuts import failure_cut
-from continuum.operations.history_cuts import (
-    COMPLETED,
-    Cut,
-    CutChild,
-    History,
-    cut_of,
-    readable,
-    unreadable,
-    unreported_children,
-)
+from continuum.operations.call_ends import COMPLETED
+from continuum.operations.cut_facts import Cut, CutChild, History
+from continuum.operations.failure_cuts import restart_cut
+from continuum.operations.history_cuts import cut_of, readable, unreadable, unreported_children
 from continuum.operations.relatives import CutRuns, family_of, shared_with_successor
 
 _ENDS: dict[int, InboxKind] = {
@@ -80,7 +73,7 @@ async def plan(
 ) -> Plan:
     """Return how a run is cut; `at` None is the place of its failure. Raises `CutRefused`."""
     _check_state(origin, how)
-    parent_next = None if how is Forking.FORK else await _check_parent(journal, origin)
+    parent_next = None if how is Forking.FORK else await _next_of_parent(journal, origin)
     events = readable((await journal.load([origin.id]))[origin.id])
     ends, removed = await _ends_of(journal, unreported_children(events))
     broken = unreadable(events)
@@ -90,8 +83,6 @@ async def plan(
         why = f"event {broken} cannot be read, so that the place of its failure is not known"
         way_out = f"`continuum runs reset {origin.id} --at SEQ` goes back to an event before it"
         raise CutRefused(origin.id, None, f"{why}; restore it, or {way_out}")
-    if at is None:
-        at = failure_cut(origin.id, events, _error_text(origin))
     family = await family_of(journal, origin, events)
     is_open = not origin.state.terminal
     history = History(
@@ -104,7 +95,11 @@ async def plan(
         removed,
         stored,
     )
-    cut = cut_of(history, at, how, drop_signals=drop_signals, keep_results=how is Forking.RESTART)
+    if at is None:
+        cut = restart_cut(history, error_text(origin), drop_signals=drop_signals)
+        at = cut.at
+    else:
+        cut = cut_of(history, at, how, drop_signals=drop_signals, keep_results=how is Forking.RESTART)
     mail = [*_reports(cut.children, events[at:], ends), *_again(cut, events[at:])]
     version = _version_at(events, at, origin.version)
     latest = [ends[child.run_id].id for child in cut.children if child.run_id in ends]
@@ -129,26 +124,33 @@ def _check_state(origin: RunRow, how: Forking) -> None:
         )
 
 
-async def _check_parent(journal: CutRuns, origin: RunRow) -> RunId | None:
+async def _next_of_parent(journal: CutRuns, origin: RunRow) -> RunId | None:
     """Refuse a run whose end its parent has heard; return the successor of the parent."""
-    if not origin.state.terminal or origin.parent is None:
+    heard = await parent_that_heard(journal, origin)
+    if heard is not None:
+        raise CutRefused(
+            origin.id,
+            None,
+            f"its parent {heard.id} has received its end; reset the parent to before it, or "
+            f"`continuum runs fork {origin.id} --at SEQ` makes a run beside it",
+        )
+    parent = None if origin.parent is None else await journal.get_run(origin.parent)
+    return None if parent is None or not origin.state.terminal else parent.continued_to
+
+
+async def parent_that_heard(journal: CutRuns, origin: RunRow) -> RunRow | None:
+    """Return the parent of a run that has ended, if it has received that end or was reset to after it."""
+    if not origin.state.terminal or origin.parent is None or origin.parent_seq is None:
         return None
     parent = await journal.get_run(origin.parent)
     if parent is None:
         return None
-    if origin.parent_seq is None:
-        return parent.continued_to
     if parent.state.terminal and (parent.completed_at or 0) < (origin.completed_at or 0):
         # It heard nothing. What it was reset to since began with the ends of the children that it has.
         shared = await shared_with_successor(journal, parent)
         if shared <= origin.parent_seq:
-            return parent.continued_to
-    raise CutRefused(
-        origin.id,
-        None,
-        f"its parent {parent.id} has received its end; reset the parent to before it, or "
-        f"`continuum runs fork {origin.id} --at SEQ` makes a run beside it",
-    )
+            return None
+    return parent
 
 
 async def _ends_of(journal: Runs, children: Sequence[CutChild]) -> tuple[dict[str, RunRow], frozenset[str]]:
@@ -214,7 +216,7 @@ def _version_at(events: Sequence[Event], at: int, version: str | None) -> str | 
     return str(changes[0].body[0]) if changes else version
 
 
-def _error_text(origin: RunRow) -> str:
+def error_text(origin: RunRow) -> str:
     """Return message and traceback of what a run failed with."""
     try:
         return "\n".join(map(str, unpack_body(origin.error or b"")))

@@ -19,16 +19,10 @@ from continuum.engine.ids import RunId, parse_run_id
 from continuum.journal.facts import RunRow, RunState
 from continuum.journal.forked_run import StoredFork
 from continuum.journal.port import Histories, Runs
-from continuum.operations.history_cuts import (
-    History,
-    Relative,
-    Undone,
-    first_effect,
-    readable,
-    undoing,
-    undone_by_relatives,
-    unreadable,
-)
+from continuum.operations.call_ends import answers_of
+from continuum.operations.cut_facts import History, Relative, Undone
+from continuum.operations.history_cuts import readable, undone_by_relatives, unreadable
+from continuum.operations.undone_effects import first_effect, undoing, verb_of
 
 
 class CutRuns(Runs, Histories, Protocol):
@@ -102,7 +96,8 @@ async def _undone_by_parent(journal: CutRuns, origin: RunRow) -> str | None:
         compensation = undoing(events, origin.parent_seq)
         if compensation is not None:
             where = f"event {compensation.seq} of its parent {parent.id}"
-            return f"{compensation.body[0]} ({where}) has undone since what the run did"
+            verb = verb_of(answers_of(events).get(compensation.seq))
+            return f"{compensation.body[0]} ({where}) {verb} what the run did"
         if parent.state is RunState.CONTINUED:
             break
         parent = None if parent.continued_to is None else await journal.get_run(parent.continued_to)

@@ -54,11 +54,15 @@ class Hang(NamedTuple):
 
 @dataclass(slots=True)
 class Scene:
-    """A run's situation, the nodes, and why its children are where they are, by their ids."""
+    """A run's situation, the nodes, and why its children are where they are, by their ids.
+
+    If it has failed or was cancelled, `ways_on` are the commands that let it continue.
+    """
 
     situation: Situation
     nodes: Sequence[NodeRow]
     children: Mapping[str, Explanation] = field(default_factory=dict)
+    ways_on: Sequence[Fix] = ()
     history: RunHistory = field(init=False)
 
     def __post_init__(self) -> None:

@@ -144,6 +144,23 @@ async def gives_up_and_undoes(directory: str) -> str:
         return await breaks(directory)
 
 
+@activity(name="explain.cannot_undo", retry=Retry(max_attempts=1))
+async def undoes_once_mended(directory: str) -> None:
+    """Undo something, once the test has made the file."""
+    with (Path(directory) / "undone").open("a") as file:
+        file.write("tried\n")
+    await breaks.fn(directory)
+
+
+@workflow(name="explain.cannot_undo")
+async def gives_up_and_cannot_undo(directory: str) -> str:
+    """Fail, and fail to undo what was done."""
+    async with continuum.saga() as saga:
+        done = await fails_once()
+        saga.add(undoes_once_mended, directory)
+        raise ValueError(f"{done} is not enough")
+
+
 @workflow(name="explain.parent")
 async def waits_for_child(levels: int) -> str:
     """Wait for a child of a child that waits for a signal."""

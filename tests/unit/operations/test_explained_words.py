@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
-from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import InboxKind, RunState
 from continuum.journal.node_code import NodeCode
 from continuum.journal.silence import Silence
@@ -200,15 +199,3 @@ def test_a_process_that_has_written_since_its_node_said_so_hangs_no_more() -> No
     assert cause.code == "executing"
     other = replace(NORTH, silent={12: Silence(4.0, 15.0, RUN)})
     assert causes(situation(row(RunState.RUNNING, waits=None)), other)[0].code == "executing"
-
-
-def test_a_failed_run_is_reset_only_once_its_failure_is_mended() -> None:
-    child = "01900000-0000-7000-8000-000000000002"
-    started = event(0, EventType.CHILD_STARTED, "pack", *WHERE, child, b"", 0)
-    failed = event(1, EventType.CHILD_FAILED, 0, "OSError", "no", "")
-    error = pack_body(("ValueError", f"child run {child} failed: OSError: no", ""))
-    ended = row(RunState.FAILED, error=error, owner=None, completed_at=NOW)
-    (cause,) = causes(situation(ended, started, failed, lease=None))
-    (fix,) = cause.fixes
-    assert fix.command == f"continuum runs reset {RUN} --at 0"
-    assert (fix.when or "").startswith("once the cause of its failure is mended")

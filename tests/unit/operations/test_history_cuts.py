@@ -9,8 +9,9 @@ import pytest
 
 from continuum.engine.events import Event, EventType, Forking
 from continuum.errors import ActivityError, CutRefused
-from continuum.operations.failure_cuts import failure_cut
-from continuum.operations.history_cuts import History, cut_of
+from continuum.operations.cut_facts import Cut, History
+from continuum.operations.failure_cuts import failure_cut, restart_cut
+from continuum.operations.history_cuts import cut_of
 
 RUN = "01900000-0000-7000-8000-000000000001"
 CHILD = "01900000-0000-7000-8000-000000000002"
@@ -124,41 +125,41 @@ def test_a_cut_says_which_calls_run_again() -> None:
 
 def test_a_failure_is_cut_before_the_activity_that_failed() -> None:
     events = events_of(scheduled("a"), completed(0), scheduled("b"), failed(2), UUID4)
-    assert failure_cut(RUN, events, "b failed on attempt 1: OSError: no") == 3
+    assert failure_cut(events, "b failed on attempt 1: OSError: no") == 3
 
 
 def test_failures_between_which_the_code_did_nothing_belong_together() -> None:
     events = events_of(scheduled("a"), scheduled("b"), scheduled("c"), failed(1), completed(0), failed(2))
-    assert failure_cut(RUN, events, "c failed on attempt 1: OSError: no") == 3
+    assert failure_cut(events, "c failed on attempt 1: OSError: no") == 3
     apart = events_of(scheduled("a"), scheduled("b"), failed(0), UUID4, failed(1))
-    assert failure_cut(RUN, apart, "b failed on attempt 1: OSError: no") == 4
+    assert failure_cut(apart, "b failed on attempt 1: OSError: no") == 4
 
 
 def test_a_failure_that_the_code_has_handled_is_not_the_cause_of_its_own() -> None:
     events = events_of(scheduled("charge"), failed(0, "declined"))
-    assert failure_cut(RUN, events, "KeyError: 'card'") == 2
+    assert failure_cut(events, "KeyError: 'card'") == 2
     lost = events_of(STARTED, (EventType.CHILD_FAILED, (0, "OSError", "no", "")), UUID4)
-    assert failure_cut(RUN, lost, "KeyError: 'card'") == 2
+    assert failure_cut(lost, "KeyError: 'card'") == 2
 
 
 def test_a_failure_is_found_by_the_text_that_its_error_has() -> None:
     events = events_of(scheduled("a" * 500), failed(0), UUID4)
     error = ActivityError("a" * 500, "OSError", "no", "", 1)
-    assert failure_cut(RUN, events, str(error)) == 1
+    assert failure_cut(events, str(error)) == 1
 
 
 def test_a_failure_that_the_error_names_may_lie_back() -> None:
     events = events_of(scheduled("a"), scheduled("b"), failed(0), completed(1))
-    assert failure_cut(RUN, events, "a failed on attempt 1: OSError: no") == 2
+    assert failure_cut(events, "a failed on attempt 1: OSError: no") == 2
     # The code has dealt with it, and failed by itself.
-    assert failure_cut(RUN, events, "ValueError: something else") == 4
+    assert failure_cut(events, "ValueError: something else") == 4
 
 
 def test_commands_of_the_step_in_which_the_code_failed_do_not_bind() -> None:
     events = events_of(scheduled("a"), completed(0), UUID4, scheduled("never run"))
-    assert failure_cut(RUN, events, "ValueError") == 2
+    assert failure_cut(events, "ValueError") == 2
     # A child has been started by it.
-    assert failure_cut(RUN, events_of(scheduled("a"), completed(0), UUID4, STARTED, UUID4), "") == 4
+    assert failure_cut(events_of(scheduled("a"), completed(0), UUID4, STARTED, UUID4), "") == 4
 
 
 def test_compensations_for_a_failure_of_the_code_belong_to_it() -> None:
@@ -170,7 +171,7 @@ def test_compensations_for_a_failure_of_the_code_belong_to_it() -> None:
         (EventType.ACTIVITY_RETRIED, (3, "OSError", "no", 1, 7)),
         (EventType.COMPENSATION_COMPLETED, (3, b"")),
     )
-    at = failure_cut(RUN, events, "ValueError")
+    at = failure_cut(events, "ValueError")
     assert (at, nearest(events, at)) == (2, 0)
 
 
@@ -178,5 +179,99 @@ def test_compensations_for_a_failure_of_the_code_belong_to_it() -> None:
 def test_a_failure_that_began_in_a_child_names_its_start(type: EventType) -> None:
     events = events_of(UUID4, STARTED, (type, (1, "OSError", "no", "")))
     with pytest.raises(CutRefused, match=r"--at 1` starts that child anew") as refused:
-        failure_cut(RUN, events, f"child run {CHILD} was cancelled")
+        restart_cut(History(RUN, events, lambda _: True), f"child run {CHILD} was cancelled")
     assert refused.value.nearest == 1
+
+
+def test_the_start_of_a_child_before_which_something_was_undone_is_not_named() -> None:
+    events = events_of(
+        UUID4,
+        scheduled("pay"),
+        completed(1),
+        STARTED,
+        (EventType.CHILD_FAILED, (3, "OSError", "no", "")),
+        undone("refund", 1),
+        (EventType.COMPENSATION_COMPLETED, (5, b"")),
+    )
+    history = History(RUN, events, lambda _: True)
+    with pytest.raises(
+        CutRefused, match=r"--at 1` starts that child anew, as refund .event 5. has"
+    ) as refused:
+        restart_cut(history, f"child run {CHILD} failed")
+    assert refused.value.nearest == 1
+    assert cut_of(history, 1, Forking.RESET).at == 1
+
+
+BAD = "refund failed on attempt 1: OSError: no bank"
+BAD_REFUND = (
+    scheduled("pay"),
+    completed(0),
+    scheduled("ship"),
+    failed(2),
+    undone("refund", 0),
+    (EventType.COMPENSATION_FAILED, (4, "OSError", "no bank", "", 1)),
+)
+
+
+def restarted(*more: tuple[EventType, tuple[Any, ...]], named: str = BAD) -> Cut:
+    """Return how a run continues whose refund has failed."""
+    events = events_of(*BAD_REFUND, *more)
+    error_text = f"ship failed on attempt 1: OSError: no; {named}"
+    return restart_cut(History(RUN, events, lambda _: True), error_text)
+
+
+def test_a_compensation_that_failed_is_tried_again() -> None:
+    cut = restarted()
+    assert cut.at == 5
+    assert [(call.name, call.compensation, call.was) for call in cut.runs_again] == [
+        ("refund", True, "failed")
+    ]
+    assert (cut.may_run_again, cut.stands) == ((), ())
+
+
+def test_a_compensation_whose_failure_the_code_has_handled_is_not_tried_again() -> None:
+    with pytest.raises(
+        CutRefused, match=r"refund \(event 4\) failed, so it may or may not have undone"
+    ) as refused:
+        restarted(named="")
+    assert refused.value.nearest == 0
+
+
+def test_compensations_that_failed_after_one_another_are_tried_again() -> None:
+    cut = restarted(undone("release", 2), (EventType.COMPENSATION_FAILED, (6, "OSError", "no", "", 1)))
+    assert cut.at == 5
+    assert [call.name for call in cut.may_run_again] == ["release"]
+
+
+def test_a_compensation_is_not_tried_again_if_another_would_undo_a_second_time() -> None:
+    with pytest.raises(CutRefused, match=r"release \(event 6\) has undone since") as refused:
+        restarted(undone("release", 2), (EventType.COMPENSATION_COMPLETED, (6, b"")))
+    assert refused.value.nearest == 0
+
+
+def test_a_compensation_that_has_completed_beside_one_that_failed_keeps_its_result() -> None:
+    events = events_of(
+        scheduled("pay"),
+        completed(0),
+        scheduled("ship"),
+        failed(2),
+        undone("refund", 0),
+        undone("release", 0),
+        (EventType.COMPENSATION_FAILED, (4, "OSError", "no bank", "", 1)),
+        (EventType.COMPENSATION_COMPLETED, (5, b"")),
+    )
+    cut = restart_cut(History(RUN, events, lambda _: True), BAD)
+    assert [call.name for call in cut.runs_again] == ["refund"]
+    assert [call.name for call in cut.keeps] == ["release"]
+    # A reset drops what came after the cut, and a fork would share the pending refund with the run.
+    assert (nearest(events, 6), nearest(events, 6, Forking.FORK)) == (0, 0)
+
+
+def test_a_charge_stands_that_no_compensation_has_undone_for_sure() -> None:
+    history = History(RUN, events_of(*BAD_REFUND), lambda _: True)
+    (unsure,) = cut_of(history, 0, Forking.RESET).stands
+    assert (unsure.name, unsure.undoing, unsure.undoing_seq) == ("pay", "refund", 4)
+    refunded = events_of(*BAD_REFUND[:5], (EventType.COMPENSATION_COMPLETED, (4, b"")))
+    assert cut_of(History(RUN, refunded, lambda _: True), 0, Forking.RESET).stands == ()
+    (standing,) = cut_of(History(RUN, refunded[:4], lambda _: True), 0, Forking.RESET).stands
+    assert (standing.name, standing.undoing) == ("pay", None)

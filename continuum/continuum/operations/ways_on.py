@@ -1,0 +1,94 @@
+"""How a failed or cancelled run continues: the commands that `explain` offers are what the plans allow.
+
+A command is offered only if `plan` makes it now, so that what is offered is not refused.
+"""
+
+from __future__ import annotations
+
+from continuum.engine.events import Forking
+from continuum.errors import CutRefused
+from continuum.journal.event_codec import CorruptBody
+from continuum.journal.facts import RunRow, RunState
+from continuum.operations.cut_facts import Cut
+from continuum.operations.cut_words import anew_words, standing_words
+from continuum.operations.explanation import Fix
+from continuum.operations.failure_cuts import failed_child, failed_compensation
+from continuum.operations.forks import error_text, parent_that_heard, plan
+from continuum.operations.history_cuts import readable, unreadable
+from continuum.operations.relatives import CutRuns
+
+MENDED = "once the cause of its failure is mended"
+
+
+async def ways_on(journal: CutRuns, run: RunRow, *, short: bool) -> tuple[Fix, ...]:
+    """Return how a run continues that has failed or was cancelled; `short` says that its history is.
+
+    If its parent has received its end, the parent has to be reset.
+    """
+    if run.continued_to is not None and run.state.terminal:
+        # It was restarted or reset meanwhile.
+        return (Fix(f"continuum explain {run.continued_to}"),)
+    if run.state is RunState.CANCELLED:
+        return await _of_cancelled(journal, run) if short else ()
+    if run.state is not RunState.FAILED:
+        return ()
+    parent = await parent_that_heard(journal, run)
+    if parent is not None:
+        return await _at_parent(journal, run, parent)
+    if not short:
+        # The command looks at all of it.
+        return (Fix(f"continuum runs restart {run.id}", MENDED),)
+    return await _of_failed(journal, run)
+
+
+async def _of_failed(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
+    cut, nearest = await _cut(journal, run, Forking.RESTART, None)
+    if cut is not None:
+        when = MENDED
+        if again := [call.name for call in cut.runs_again if call.compensation]:
+            tried = "that is tried again, and then the run ends as before"
+            when = f"once {' and '.join(again)} can succeed: {tried}"
+        return (Fix(f"continuum runs restart {run.id}", when),)
+    if nearest is None:
+        return ()
+    cut, _ = await _cut(journal, run, Forking.RESET, nearest)
+    if cut is None:
+        return ()
+    again = ["it does again what was done since", *anew_words(cut), *standing_words(cut)]
+    return (Fix(f"continuum runs reset {run.id} --at {nearest}", f"{MENDED}; {'; '.join(again)}"),)
+
+
+async def _of_cancelled(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
+    """Return how the compensation that failed when a run was cancelled is tried again."""
+    events = readable((await journal.load([run.id]))[run.id])
+    failed = failed_compensation(events) if unreadable(events) is None else None
+    if failed is None or await parent_that_heard(journal, run) is not None:
+        return ()
+    cut, _ = await _cut(journal, run, Forking.RESET, failed.seq)
+    when = f"once {events[failed.body[0]].body[0]} can succeed, to try it again"
+    return () if cut is None else (Fix(f"continuum runs reset {run.id} --at {failed.seq}", when),)
+
+
+async def _cut(journal: CutRuns, run: RunRow, how: Forking, at: int | None) -> tuple[Cut | None, int | None]:
+    """Return what a change would do, or else the place that works; neither if what is stored is damaged."""
+    try:
+        return (await plan(journal, run, how, at)).cut, None
+    except CutRefused as refused:
+        return None, refused.nearest
+    except (CorruptBody, ValueError):
+        # The error of a child, or its id.
+        return None, None
+
+
+async def _at_parent(journal: CutRuns, run: RunRow, parent: RunRow) -> tuple[Fix, ...]:
+    """Return how the parent starts a child anew that it has seen fail, if it has failed because of that."""
+    while parent.continued_to is not None:
+        latest = await journal.get_run(parent.continued_to)
+        if latest is None:
+            return ()
+        parent = latest
+    if parent.state is RunState.FAILED:
+        events = readable((await journal.load([parent.id]))[parent.id])
+        if unreadable(events) is None and failed_child(events, error_text(parent)) == run.parent_seq:
+            return await ways_on(journal, parent, short=True)
+    return (Fix(f"continuum explain {parent.id}", "its parent has received its end"),)
