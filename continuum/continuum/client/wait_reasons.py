@@ -8,6 +8,7 @@ from typing import NamedTuple
 from continuum.journal.facts import NodeRow, RunRow, RunState
 from continuum.journal.node_code import NodeCode
 from continuum.journal.untyped_values import at
+from continuum.operations.findings import amount
 from continuum.operations.pause_words import paused_words, scope_words
 from continuum.operations.scene import LONGEST_RENEWAL_SECONDS, is_late
 from continuum.quoting import quoted
@@ -75,8 +76,8 @@ def _claimed_by(row: RunRow, nodes: Sequence[NodeRow]) -> str | None:
     able = [node for node in nodes if _claims(node) and _serves(node, row) and row.workflow in node.workflows]
     if any(node.code is None or _has_its_code(node.code, row) for node in able):
         return "is due, and a node that has its code claims it as soon as it has room"
-    if any(node.code is not None and node.code.may_execute(row.workflow, row.version) for node in able):
-        # It is not known here whether that code has refused the run before.
+    codes = [node.code for node in able if node.code is not None]
+    if any(code.may_execute(row.workflow, row.version, row.refused) for code in codes):
         return f"is due, and a node that has another version of {row.workflow} may claim it"
     return None
 
@@ -98,4 +99,6 @@ def _missing(row: RunRow, nodes: Sequence[NodeRow]) -> str:
     if live and not any(_serves(node, row) for node in live):
         return f": no node serves namespace {row.namespace}"
     version = "" if row.version is None else f" version {row.version}"
-    return f" that has loaded {row.workflow}{version}"
+    loaded = f" that has loaded {row.workflow}{version}"
+    number = len(row.refused)
+    return f"{loaded}: {amount(number, 'other version')} cannot continue it" if number else loaded

@@ -386,6 +386,7 @@ class RunRow:
     claimed_at: int | None = None
     waits: Sequence[Wait] | None = None  # of a suspended run, as its owner wrote it last; None if not known
     pause: StoredPause | None = None  # of an open run: its own, or the earliest that holds it with others
+    refused: Sequence[str] = ()  # the versions that cannot continue it, the latest last
 
 
 @dataclass(frozen=True, slots=True)

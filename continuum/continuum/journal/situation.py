@@ -107,6 +107,7 @@ class Situation:
     active: Mapping[str, int] = field(default_factory=dict)
     # The pauses of queues in which it has tasks, by name.
     paused_queues: Mapping[str, StoredPause] = field(default_factory=dict)
+    never_due: bool = False  # somebody set its due time to infinity
 
 
 class Situations(Protocol):

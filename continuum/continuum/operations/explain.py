@@ -6,7 +6,8 @@ is followed, all at one moment.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from continuum.engine.ids import RunId, parse_run_id
@@ -82,6 +83,17 @@ def explained(
     return Explanation(run.id, run.workflow, run.state.name.lower(), causes[0].sentence, causes)
 
 
+def _held_back(scene: Scene, waits: Iterable[Cause]) -> Iterator[Cause]:
+    """Yield what a run waits for that could not continue: what comes does not wake it, and no time does."""
+    for cause in waits:
+        by = cause.wakes_by
+        if by is None or cause.code == "paused":
+            yield cause
+        else:
+            late = "" if by.endswith(scene.waker) else ", once the run can continue"
+            yield replace(cause, wakes_by=f"{by}{late}", wakes_at=None)
+
+
 def _causes(scene: Scene) -> list[Cause]:
     """Return the causes of a run's state, at least one, the one that holds it first."""
     run = scene.run
@@ -91,12 +103,12 @@ def _causes(scene: Scene) -> list[Cause]:
         return [blocked(scene)]
     if run.pause is not None:
         # Nobody needs to have its code while it is paused.
-        return [paused(scene, run.pause), *wait_causes(scene)]
+        return [paused(scene, run.pause), *_held_back(scene, wait_causes(scene))]
     held, waits = list(ownership_causes(scene)), list(wait_causes(scene))
     if not held and is_executing(scene, waits):
         held = [executing(scene)]
     if held or waits:
-        return held + waits
+        return [*held, *(waits if scene.can_continue else _held_back(scene, waits))]
     if run.waits is None:
         return [unrecorded(scene)]
     if not could_end(run.waits):

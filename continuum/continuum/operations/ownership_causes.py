@@ -26,6 +26,10 @@ def ownership_causes(scene: Scene) -> Iterator[Cause]:
     situation, run, hang = scene.situation, scene.run, scene.hang
     if run.owner is None and hang is not None:
         yield _hanging(scene, hang)
+    elif scene.has_unknown_owner:
+        yield _owner_unknown(scene)
+    elif run.owner is None and situation.never_due:
+        yield _never_due(scene)
     elif run.owner is None or situation.lease is None:
         why = scene.lost_wake
         if why is not None:
@@ -180,9 +184,31 @@ def _lost_wake(scene: Scene, why: str) -> Cause:
             "due": None if run.due_at is None else moment(run.due_at),
             "mail": sum(scene.situation.mail.values()),
         },
-        None if run.due_at is None else scene.waker,
+        None if run.due_at is None else f"any node that has {run.workflow}",
         optional_moment(run.due_at),
         (Fix(f"continuum repair lost-wake {run.id}"), scene.cancel(force=True)),
+    )
+
+
+def _owner_unknown(scene: Scene) -> Cause:
+    run = scene.run
+    return Cause(
+        "lost_wake",
+        f"it belongs to worker {run.owner}, which does not exist: no node looks for it",
+        at(run.updated_at),
+        {"owner": run.owner, "mail": sum(scene.situation.mail.values())},
+        fixes=(Fix(f"continuum repair owner-unknown {run.id}"), scene.cancel(force=True)),
+    )
+
+
+def _never_due(scene: Scene) -> Cause:
+    run = scene.run
+    return Cause(
+        "lost_wake",
+        "somebody has set the time when it is due to infinity: no node looks for it",
+        at(run.updated_at),
+        {"due": "infinity", "mail": sum(scene.situation.mail.values())},
+        fixes=(Fix(f"continuum repair odd-time {run.id}"), scene.cancel(force=True)),
     )
 
 

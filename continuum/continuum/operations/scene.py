@@ -17,6 +17,7 @@ from continuum.journal.untyped_values import at
 from continuum.journal.version_facts import is_importable
 from continuum.operations.explanation import Explanation, Fix
 from continuum.operations.run_history import RunHistory, read_history
+from continuum.quoting import listed
 
 MICROSECONDS = 1_000_000
 # A node renews its leases this often at least, however long they last.
@@ -86,6 +87,11 @@ class Scene:
             for node in self.nodes
             if node.state != "lost" and not is_late(node.lease_age, LONGEST_RENEWAL_SECONDS)
         ]
+
+    @property
+    def silent_nodes(self) -> set[str]:
+        """The nodes that give no sign of life, by name."""
+        return {node.node for node in self.nodes} - {node.node for node in self.running_nodes}
 
     @property
     def having(self) -> list[NodeRow]:
@@ -189,9 +195,50 @@ class Scene:
         return None if run.owner_node is None else f"process {run.owner_pid} of node {run.owner_node}"
 
     @property
+    def has_lost_owner(self) -> bool:
+        """Whether the lease of the process that owns the run has ended."""
+        lease = self.situation.lease
+        return self.run.owner is not None and lease is not None and lease.expires_at <= self.now
+
+    @property
+    def has_unknown_owner(self) -> bool:
+        """Whether the run is owned by a process that nobody has registered."""
+        return self.run.owner is not None and self.run.owner_node is None
+
+    @property
+    def needs_repair(self) -> bool:
+        """Whether no node looks for the run, whatever comes."""
+        odd = self.run.owner is None and self.situation.never_due
+        return self.has_unknown_owner or odd or self.lost_wake is not None
+
+    @property
+    def can_continue(self) -> bool:
+        """Whether a node continues the run by itself once what it waits for has come."""
+        if self.run.pause is not None or self.needs_repair:
+            return False
+        if self.run.owner is None:
+            return any(node.state != "draining" for node in self.serving)
+        return not self.has_lost_owner or bool(self.able_to_take_over)
+
+    @property
     def waker(self) -> str:
-        """The process that wakes the run when its time comes, in words."""
-        return self.owner or f"any node that has {self.run.workflow}"
+        """Who wakes the run when its time comes, in words; nobody who is gone or cannot."""
+        anybody = f"any node that has {self.run.workflow}"
+        if self.run.pause is not None:
+            return f"{anybody}, once the run is resumed"
+        if self.needs_repair:
+            return f"{anybody}, once the run is repaired"
+        if not self.can_continue:
+            return "a node that can continue it, once one runs"
+        if self.has_lost_owner or self.silence is not None:
+            others = self.able_to_take_over
+            heir = f"a process of node {listed(others)}" if others else ""
+            return (
+                heir
+                if self.has_lost_owner
+                else (f"its owner, or {heir}" if heir else "its owner, if it comes back")
+            )
+        return self.owner or anybody
 
     @property
     def died(self) -> str:

@@ -135,13 +135,21 @@ def _task_running(scene: Scene, task: TaskPlace, call: OpenCall | None) -> Cause
         deadline = ends if deadline is None else min(deadline, ends)
     where = f"process {task.owner_pid} of node {task.owner_node}"
     queue = f" of queue {task.queue}" if task.queue else ""
-    return _running(
+    cause = _running(
         scene, task.seq, task.activity, task.attempt, where, task.claimed_at, deadline, queue, _facts(call)
     )
+    if task.owner_node not in scene.silent_nodes:
+        return cause
+    silent = (
+        f"{cause.sentence}; that node gives no sign of life, and once its lease has ended another runs it"
+    )
+    return replace(cause, sentence=silent, wakes_by=f"a node that has {task.activity}", wakes_at=None)
 
 
 def _running_here(scene: Scene, call: OpenCall) -> Cause:
     where, deaths = scene.owner or "", scene.situation.deaths
+    if scene.has_lost_owner:
+        return _interrupted(scene, call, where)
     # An owner that took the run over began the attempt again.
     since = max(call.since, scene.run.claimed_at or 0)
     facts = {**_facts(call), "deaths": deaths}
@@ -150,6 +158,20 @@ def _running_here(scene: Scene, call: OpenCall) -> Cause:
     hangs = blamed is not None and (blamed.run_id, blamed.seq) != (scene.run.id, call.seq)
     unknown = "; whether it still runs is not known, because its process hangs" if hangs else ""
     return replace(cause, sentence=f"{cause.sentence}{unknown}{scene.died}")
+
+
+def _interrupted(scene: Scene, call: OpenCall, where: str) -> Cause:
+    """Return that the process that ran an attempt has lost its lease: the next owner begins it again."""
+    return Cause(
+        "activity_running",
+        f"attempt {call.attempt} of activity {call.name} was under way in {where}, which has lost its lease; "
+        f"it begins again with the next owner{scene.died}",
+        optional_moment(call.since),
+        {"activity": call.name, "seq": call.seq, "attempt": call.attempt, "where": where, **_facts(call)},
+        scene.waker,
+        None,
+        (scene.cancel("to stop the attempt and the run"),),
+    )
 
 
 def _running(
@@ -331,8 +353,10 @@ def _signal(scene: Scene, wait: Wait, unread: list[str]) -> Cause:
         f"it waits for signal {wait.name} since {moment(since)}{until}{place}{came}{others}",
         at(since),
         {"signal": wait.name, "place": wait.place, "come": come, "unread": unread},
-        waker if wait.due is None or come else f"{waker}, or {scene.waker} when the time is over",
-        scene.ahead(wait.due),
+        waker
+        if wait.due is None or come or not scene.can_continue
+        else f"{waker}, or {scene.waker} when the time is over",
+        None if come else scene.ahead(wait.due),
         (scene.cancel(),)
         if come
         else (Fix(command, "with the JSON that the code expects for VALUE"), scene.cancel()),

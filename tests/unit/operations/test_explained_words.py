@@ -28,7 +28,7 @@ def test_a_signal_that_has_come_is_not_asked_for_again() -> None:
     missing, signal = causes(situation(replace(FREE, waits=WAITS, due_at=NOW), lease=None, mail=mail), LOST)
     assert missing.code == "no_node"
     assert "; 1 such signal came, and no process has read it" in signal.sentence
-    assert (signal.wakes_by, signal.evidence["come"]) == ("any node that has pay", 1)
+    assert (signal.wakes_by, signal.evidence["come"]) == ("a node that can continue it, once one runs", 1)
     assert [fix.command for fix in signal.fixes] == [f"continuum cancel {RUN}"]
     lost = causes(situation(replace(FREE, waits=WAITS), lease=None, mail=mail))
     assert [cause.code for cause in lost] == ["lost_wake", "signal"]
@@ -53,15 +53,15 @@ def test_a_time_that_is_past_wakes_nothing_in_the_future() -> None:
     ):
         timer = event(0, EventType.TIMER_STARTED, due, *WHERE)
         run = replace(FREE, due_at=due)
-        cause = causes(situation(run, timer, lease=None), LOST)[-1]
+        cause = causes(situation(run, timer, lease=None), NORTH)[-1]
         assert (cause.sentence.startswith(waits), cause.wakes_at is None) == (True, due == past)
         scheduled = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", None)
         retried = event(1, EventType.ACTIVITY_RETRIED, 0, "OSError", "no", 1, due)
-        cause = causes(situation(run, scheduled, retried, lease=None), LOST)[-1]
+        cause = causes(situation(run, scheduled, retried, lease=None), NORTH)[-1]
         assert f"attempt 2 of activity send {begins} at" in cause.sentence
         assert (cause.wakes_at is None) is (due == past)
         signal = replace(FREE, due_at=due, waits=(WAITS[0]._replace(due=due),))
-        assert (causes(situation(signal, lease=None), LOST)[-1].wakes_at is None) is (due == past)
+        assert (causes(situation(signal, lease=None), NORTH)[-1].wakes_at is None) is (due == past)
 
 
 def test_an_attempt_that_another_owner_began_again_is_as_old_as_that_and_tells_of_deaths() -> None:

@@ -145,6 +145,7 @@ class MemoryQueries(MemoryTables):
             claimed_at=None if worker is None else run.claimed_at,
             waits=run.waits if run.state is RunState.SUSPENDED else None,
             pause=self._pause_of(run),
+            refused=list(run.refused),
         )
 
 

@@ -51,7 +51,7 @@ class PostgresSituations:
 
 def _situation(run: RunRow, further: tuple[Any, ...], events: Any, first: int) -> Situation:
     now, attempt, deaths, lease, mail, tasks, children, heartbeats, refusals, versions, *more, _ = further
-    suspicions, deadly, active, queues = more
+    suspicions, deadly, active, queues, never_due = more
     return Situation(
         now=now,
         run=run,
@@ -74,6 +74,7 @@ def _situation(run: RunRow, further: tuple[Any, ...], events: Any, first: int) -
         suspicions={seq: Suspicion(*suspicion) for seq, *suspicion in suspicions or ()},
         deadly=bool(deadly),
         active=active or {},
+        never_due=never_due,
         paused_queues={
             pause.scope.name: pause
             for queue in queues or ()

@@ -494,7 +494,8 @@ SELECT r.id::text, r.workflow, r.version, r.namespace, r.state, r.input, r.resul
             WHERE (p.kind = 'workflow' AND p.name = r.workflow AND p.namespace IN ('', r.namespace)
                    OR p.kind = 'namespace' AND p.name = r.namespace)
               AND (r.pause_lifted_at IS NULL OR p.since > r.pause_lifted_at)
-            ORDER BY p.since, p.kind LIMIT 1)) END
+            ORDER BY p.since, p.kind LIMIT 1)) END,
+       coalesce(r.refused, '{}')
 FROM {schema}.runs r
 
 -- name: situation
@@ -551,6 +552,7 @@ CASE WHEN r.owner IS NULL AND r.state {is_active} AND r.due_at <= clock_timestam
         p.paused_by, p.reason))
  FROM {schema}.pauses p
  WHERE p.kind = 'queue' AND EXISTS (SELECT FROM {schema}.tasks x WHERE x.run_id = r.id AND x.queue = p.name)),
+coalesce(r.due_at = 'infinity', false),
 -- From which event on the history is read: that of the last row but so many.
 coalesce((SELECT e.seq FROM {schema}.events e WHERE e.run_id = r.id ORDER BY e.seq DESC OFFSET %(events)s - 1 LIMIT 1), 0)
 
