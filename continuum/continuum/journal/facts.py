@@ -51,8 +51,7 @@ class InboxKind(IntEnum):
     something else killed it, which is no crash. A child's end is named by the seq of the parent's command:
     CHILD_COMPLETED (result bytes,), CHILD_FAILED (type, message, traceback), CHILD_CANCELLED (). The name of
     a CANCEL is "" when it was requested from outside, "parent" when the run's parent requested it, by its
-    code or its end.
-    CORRUPT: the row cannot be read; it blocks only its run.
+    code or its end. CORRUPT: the row cannot be read; it blocks only its run.
     """
 
     CORRUPT = 0

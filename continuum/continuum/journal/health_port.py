@@ -93,6 +93,17 @@ class ExpiredOwner(NamedTuple):
     tasks: int
 
 
+class UnknownOwner(NamedTuple):
+    """A worker that does not exist and that owns runs of a workflow, so that no node looks for them."""
+
+    worker: int
+    workflow: str
+    number: int
+    more: bool
+    since: int
+    example: RunId
+
+
 class OverdueTasks(NamedTuple):
     """Activity tasks that are due and have no owner; with `node`, only that one may claim them."""
 
@@ -212,6 +223,7 @@ class HealthFacts:
     for_nothing: Sequence[RunsForNothing] = ()
     old_pauses: Sequence[OldPause] = ()
     interrupted: Sequence[InterruptedOperation] = ()
+    unknown_owners: Sequence[UnknownOwner] = ()
 
 
 def unserved(nodes: Sequence[HealthNode], versions: Sequence[OpenRuns]) -> list[OpenRuns]:

@@ -16,12 +16,13 @@ from continuum.journal.situation import Situation, Situations
 from continuum.journal.wait import could_end
 from continuum.journal.worker_port import Workers
 from continuum.operations.ended_causes import blocked, ended
+from continuum.operations.executing_causes import executing, is_executing
 from continuum.operations.explanation import Cause, Explanation, Fix
 from continuum.operations.ownership_causes import ownership_causes, ready, unrecorded
 from continuum.operations.pause_causes import paused
 from continuum.operations.relatives import CutRuns
 from continuum.operations.scene import Scene
-from continuum.operations.wait_causes import executing, is_executing, wait_causes, waits_for_nothing
+from continuum.operations.wait_causes import wait_causes, waits_for_nothing
 from continuum.operations.ways_on import ways_on
 
 # So many children of a run are followed down to what holds them; the others are named.

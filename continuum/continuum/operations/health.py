@@ -14,7 +14,7 @@ from continuum.operations.health_codes import HEALTH_CODES
 from continuum.operations.odd_row_advice import advice_for, mending_sql, repair_of
 from continuum.operations.old_pauses import old_pause_finding
 from continuum.operations.repair_commands import repair_command
-from continuum.operations.stuck_runs import blocked_finding, idle_finding
+from continuum.operations.stuck_runs import blocked_finding, idle_finding, unknown_owner_finding
 from continuum.quoting import listed, one_line, quoted, shortened
 
 # A run that is due is claimed within milliseconds, and after a lost notification within a poll.
@@ -30,6 +30,7 @@ def judge(facts: HealthFacts) -> list[Finding]:
         *each.runs(),
         *each.tasks(),
         *each.absent(),
+        *(unknown_owner_finding(owner, facts.schema) for owner in facts.unknown_owners),
         *each.lost_wakes(),
         *each.blocked(),
         *each.idle_for_ever(),
@@ -47,13 +48,9 @@ def judge(facts: HealthFacts) -> list[Finding]:
 
 def schema_finding(schema: str, problem: str) -> Finding:
     """Return the only finding in a schema that cannot be used."""
-    said = problem.replace("`", "")
-    fixes = [f"continuum migrate --schema {schema}"] if "run continuum migrate" in said else []
-    if "continuum doctor" in said:
-        fixes.append(f"continuum doctor --schema {schema}")
-    return Finding(
-        "schema", HEALTH_CODES["schema"].severity, schema, problem, tuple(fixes), evidence=(problem,)
-    )
+    ways = [name for name in ("migrate", "doctor") if f"continuum {name}" in problem]
+    fixes = tuple(f"continuum {name} --schema {schema}" for name in ways)
+    return Finding("schema", HEALTH_CODES["schema"].severity, schema, problem, fixes, evidence=(problem,))
 
 
 class _Judge:

@@ -24,6 +24,11 @@ HEALTH_CODES: Mapping[str, Code] = {
         "open runs wait for a time, a signal or an answer, nothing is due, and no node lives",
         "start a node before they are due",
     ),
+    "owner-unknown": Code(
+        _ERROR,
+        "runs belong to a worker that does not exist: no node looks for them",
+        "`continuum repair owner-unknown RUN` for each; `continuum verify` names them",
+    ),
     "lost-wake": Code(
         _ERROR,
         "runs have unread mail and no owner, and are not due by their rows: no node looks for them",

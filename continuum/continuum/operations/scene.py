@@ -222,7 +222,7 @@ class Scene:
 
     @property
     def waker(self) -> str:
-        """Who wakes the run when its time comes, in words; nobody who is gone or cannot."""
+        """The process that wakes the run when its time comes, in words: one that lives and can do so."""
         anybody = f"any node that has {self.run.workflow}"
         if self.run.pause is not None:
             return f"{anybody}, once the run is resumed"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from continuum.journal.health_port import BlockedRuns, RunsForNothing
+from continuum.journal.health_port import BlockedRuns, RunsForNothing, UnknownOwner
 from continuum.operations.commands import command
 from continuum.operations.findings import Finding, amount, verb
 from continuum.operations.health_codes import HEALTH_CODES
+from continuum.operations.repair_commands import repair_command
 from continuum.operations.scene import REASON_CHARACTERS
 from continuum.operations.search import searched
 from continuum.quoting import one_line, quoted
@@ -93,6 +94,32 @@ def idle_finding(runs: RunsForNothing, schema: str | None) -> Finding:
     )
 
 
+def unknown_owner_finding(runs: UnknownOwner, schema: str | None) -> Finding:
+    """Return that runs of one workflow belong to a worker that does not exist."""
+    number = amount(runs.number, "run", more=runs.more)
+    what = f"{number} of workflow {quoted(runs.workflow)}"
+    if _is_one(runs):
+        text = (
+            f"{what} belongs to worker {runs.worker}, which does not exist: no node looks for it; repair it"
+        )
+    else:
+        text = (
+            f"{what} belong to worker {runs.worker}, which does not exist: no node looks for them; repair "
+            f"each, one is run {runs.example}, and `continuum verify` names all"
+        )
+    return Finding(
+        "owner-unknown",
+        HEALTH_CODES["owner-unknown"].severity,
+        runs.workflow,
+        text,
+        (repair_command("owner-unknown", runs.example, schema),),
+        runs.since,
+        runs.number,
+        runs.more,
+        (str(runs.worker),),
+    )
+
+
 def _fixes(runs: BlockedRuns, schema: str | None) -> Iterator[str]:
     """Yield commands; no code that is loaded reads the input, so that to try it again changes nothing."""
     kind = f"fault:{searched(runs.kind)}" if runs.kind else "-fault:*"
@@ -109,5 +136,5 @@ def _fixes(runs: BlockedRuns, schema: str | None) -> Iterator[str]:
         yield command(schema, "runs", "unblock", "--find", search)
 
 
-def _is_one(runs: BlockedRuns | RunsForNothing) -> bool:
+def _is_one(runs: BlockedRuns | RunsForNothing | UnknownOwner) -> bool:
     return runs.number == 1 and not runs.more

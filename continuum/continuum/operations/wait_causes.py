@@ -7,7 +7,7 @@ are newer.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from continuum.journal.facts import InboxKind, NodeRow, RunState
 from continuum.journal.situation import Suspicion, TaskPlace
 from continuum.journal.untyped_values import at, readable
 from continuum.journal.wait import Wait
+from continuum.operations.executing_causes import interrupted
 from continuum.operations.explanation import Cause, Fix
 from continuum.operations.findings import amount
 from continuum.operations.ownership_causes import company
@@ -33,34 +34,6 @@ def wait_causes(scene: Scene) -> Iterator[Cause]:
     yield from _signals(scene)
     yield from _timers(scene)
     yield from _children(scene)
-
-
-def is_executing(scene: Scene, waits: Sequence[Cause]) -> bool:
-    """Whether the owner executes the code of the run: it has it in hand, or unread mail for it."""
-    in_hand = scene.run.state is RunState.RUNNING or bool(scene.situation.mail)
-    elsewhere = any(cause.code == "activity_running" for cause in waits)
-    return scene.owner is not None and in_hand and not elsewhere
-
-
-def executing(scene: Scene) -> Cause:
-    """Return that the code of the run is being executed by its owner."""
-    run = scene.run
-    since = run.updated_at if run.claimed_at is None else max(run.updated_at, run.claimed_at)
-    unread = scene.unread()
-    because = f" because of {listed(unread)}" if unread else ""
-    return Cause(
-        "executing",
-        f"its code is executed by {scene.owner} since {moment(since)}{because}{scene.died}",
-        at(since),
-        {
-            "node": run.owner_node,
-            "pid": run.owner_pid,
-            "attempt": scene.situation.attempt,
-            "deaths": scene.situation.deaths,
-            "unread": unread,
-        },
-        "its code",
-    )
 
 
 def waits_for_nothing(scene: Scene) -> Cause:
@@ -149,7 +122,7 @@ def _task_running(scene: Scene, task: TaskPlace, call: OpenCall | None) -> Cause
 def _running_here(scene: Scene, call: OpenCall) -> Cause:
     where, deaths = scene.owner or "", scene.situation.deaths
     if scene.has_lost_owner:
-        return _interrupted(scene, call, where)
+        return interrupted(scene, call, where, _facts(call))
     # An owner that took the run over began the attempt again.
     since = max(call.since, scene.run.claimed_at or 0)
     facts = {**_facts(call), "deaths": deaths}
@@ -158,20 +131,6 @@ def _running_here(scene: Scene, call: OpenCall) -> Cause:
     hangs = blamed is not None and (blamed.run_id, blamed.seq) != (scene.run.id, call.seq)
     unknown = "; whether it still runs is not known, because its process hangs" if hangs else ""
     return replace(cause, sentence=f"{cause.sentence}{unknown}{scene.died}")
-
-
-def _interrupted(scene: Scene, call: OpenCall, where: str) -> Cause:
-    """Return that the process that ran an attempt has lost its lease: the next owner begins it again."""
-    return Cause(
-        "activity_running",
-        f"attempt {call.attempt} of activity {call.name} was under way in {where}, which has lost its lease; "
-        f"it begins again with the next owner{scene.died}",
-        optional_moment(call.since),
-        {"activity": call.name, "seq": call.seq, "attempt": call.attempt, "where": where, **_facts(call)},
-        scene.waker,
-        None,
-        (scene.cancel("to stop the attempt and the run"),),
-    )
 
 
 def _running(

@@ -28,7 +28,8 @@ MAIL = {(int(InboxKind.SIGNAL), "go"): 1, (int(InboxKind.CANCEL), ""): 1}
 def waiting(**facts: Any) -> RunRow:
     """Return a run that waits for a signal and a timer."""
     waits = (SIGNAL, Wait("timer", 0, "", NOW - 55 * SECOND, NOW + 200 * SECOND))
-    return row(**{"waits": waits, "due_at": NOW + 200 * SECOND} | facts)
+    given: dict[str, Any] = {"waits": waits, "due_at": NOW + 200 * SECOND} | facts
+    return row(**given)
 
 
 def found(run: RunRow, **facts: Any) -> Situation:

@@ -21,6 +21,7 @@ from continuum.journal.health_port import (
     Quarantined,
     Review,
     RunsForNothing,
+    UnknownOwner,
     idle,
     unserved,
 )
@@ -92,6 +93,7 @@ class PostgresHealth(PostgresOddRows):
             interrupted=[
                 InterruptedOperation(*row) for row in await fetch("health_interrupted_operations", limits)
             ],
+            unknown_owners=[UnknownOwner(*row) for row in await fetch("health_unknown_owners", limits)],
         )
 
     async def review_finding(

@@ -34,6 +34,23 @@ FROM {schema}.blocked_groups(%(most)s) b
 SELECT e.id, e.node, e.role, (extract(epoch FROM e.since) * 1000000)::bigint, e.runs, e.tasks
 FROM {schema}.expired_owners(clock_timestamp() - %(expired_for)s * interval '1 second', %(groups)s, %(most)s) e
 
+-- name: health_unknown_owners
+-- Owners of runs that are no workers, by workflow. The index of owners is read once for each owner.
+WITH RECURSIVE owners (number, owner) AS (
+    (SELECT 1, x.owner FROM {schema}.runs x WHERE x.owner IS NOT NULL ORDER BY x.owner LIMIT 1)
+    UNION ALL
+    SELECT o.number + 1, n.owner FROM owners o CROSS JOIN LATERAL (
+        SELECT x.owner FROM {schema}.runs x WHERE x.owner > o.owner ORDER BY x.owner LIMIT 1) n
+    WHERE o.number < 10 * %(groups)s
+)
+SELECT o.owner, f.workflow, least(count(*), %(most)s), bool_or(f.place > %(most)s),
+       (extract(epoch FROM min(f.updated_at)) * 1000000)::bigint, ((array_agg(f.id ORDER BY f.updated_at, f.id))[1])::text
+FROM owners o CROSS JOIN LATERAL (
+    SELECT r.id, r.workflow, greatest(least(r.updated_at, '9999-12-31Z'), '0001-01-01Z') AS updated_at, row_number() OVER () AS place
+    FROM {schema}.runs r WHERE r.owner = o.owner LIMIT %(most)s + 1) f
+WHERE NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.id = o.owner)
+GROUP BY o.owner, f.workflow
+
 -- name: health_overdue_tasks
 -- Activity tasks that nobody has claimed though they are due.
 SELECT t.queue, t.isolated, t.activity, t.node, t.namespace, t.tasks, t.more,

@@ -1,0 +1,40 @@
+"""Runs that no node looks for, because of rows written by hand: `health` and `explain` say the same."""
+
+from __future__ import annotations
+
+import psycopg
+
+from continuum.journal.port import Loaded
+from tests.cli.commands import CommandLine
+from tests.cli.test_health import _released as released
+from tests.cli.test_health import found_by, lives, on_journal, with_code
+
+
+def test_runs_of_an_owner_that_does_not_exist_are_named_with_their_repair(
+    cli: CommandLine, dsn: str, schema: str
+) -> None:
+    run = on_journal(cli, released)
+    on_journal(cli, lambda journal: lives(journal, with_code(Loaded("orders", "v1"))))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f'update "{schema}".runs set owner = 99999'.encode())
+    finding = found_by(cli)["owner-unknown", "orders"]
+    assert finding["fixes"] == [f"continuum repair owner-unknown {run} --schema {schema}"]
+    assert "belongs to worker 99999, which does not exist" in finding["sentence"]
+    (cause,) = cli("explain", run, "--json").json["causes"]
+    assert (cause["code"], cause["wakes_by"]) == ("lost_wake", None)
+    assert cli("repair", "owner-unknown", run, "--yes").code == 0
+    assert ("owner-unknown", "orders") not in found_by(cli)
+
+
+def test_a_run_that_is_due_at_infinity_is_explained_as_health_reports_it(
+    cli: CommandLine, dsn: str, schema: str
+) -> None:
+    run = on_journal(cli, released)
+    on_journal(cli, lambda journal: lives(journal, with_code(Loaded("orders", "v1"))))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(f"update \"{schema}\".runs set due_at = 'infinity'".encode())
+    (cause,) = cli("explain", run, "--json").json["causes"]
+    assert cause["code"] == "lost_wake"
+    assert cause["fixes"][0]["command"] == f"continuum repair odd-time {run} --schema {schema}"
+    assert cli("repair", "odd-time", run, "--yes").code == 0
+    assert [each["code"] for each in cli("explain", run, "--json").json["causes"]] == ["ready"]
