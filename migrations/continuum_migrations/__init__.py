@@ -22,9 +22,13 @@ from continuum_migrations.errors import (
     ServerTooOld,
 )
 from continuum_migrations.expected import Expected, ExpectedIndex, expected_objects
-from continuum_migrations.files import read_files
 from continuum_migrations.lock import lock_schema
-from continuum_migrations.lost_objects import lost_indexes, restore_functions
+from continuum_migrations.lost_objects import (
+    create_functions,
+    lost_functions,
+    lost_indexes,
+    restore_functions,
+)
 from continuum_migrations.runner import OLDEST_SERVER, check, drop, migrate, runs_to_drop
 
 __all__ = [
@@ -43,12 +47,13 @@ __all__ = [
     "SchemaTooNew",
     "ServerTooOld",
     "check",
+    "create_functions",
     "drop",
     "expected_objects",
     "lock_schema",
+    "lost_functions",
     "lost_indexes",
     "migrate",
-    "read_files",
     "restore_functions",
     "runs_to_drop",
 ]

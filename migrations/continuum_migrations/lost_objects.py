@@ -23,31 +23,38 @@ FUNCTIONS = "select distinct proname::text from pg_proc where pronamespace = to_
 INDEXES = "select relname::text from pg_class where relkind = 'i' and relnamespace = to_regnamespace(%s)"
 
 
-async def lost_functions(connection: Connection, schema: str, known: SqlFiles) -> Mapping[str, str]:
-    """Return the functions of these files that the schema does not have, each with its file."""
+async def lost_functions(
+    connection: Connection, schema: str, known: SqlFiles | None = None
+) -> Mapping[str, str]:
+    """Return the functions of these files, or of this package, that the schema lacks, each with its file."""
     async with connection.cursor(row_factory=tuple_row) as cursor:
         await cursor.execute(FUNCTIONS, (f'"{schema}"',))
         there = {name for (name,) in await cursor.fetchall()}
-    return {name: file for name, file in functions_of(known).items() if name not in there}
+    expected = functions_of(known or read_files())
+    return {name: file for name, file in expected.items() if name not in there}
+
+
+async def create_functions(connection: Connection, schema: str) -> None:
+    """Create all functions again, in a transaction that has the lock of the schema.
+
+    Not only those that are lost: one of them may be called by another, whose text the server checks.
+    """
+    for file in read_files().functions:
+        # Without parameters, one call may carry many statements.
+        await connection.execute(file.sql_for(schema).encode())
 
 
 async def restore_functions(
     connection: Connection, schema: str, *, record: Record | None = None
 ) -> list[str]:
-    """Create the functions again if one is lost, and return the names of those that were.
-
-    All are created: one that is lost may be called by another, whose text the server checks.
-    """
-    known = read_files()
-    if not await lost_functions(connection, schema, known):
+    """Create the functions again if one is lost, and return the names of those that were."""
+    if not await lost_functions(connection, schema):
         return []
     async with connection.transaction():
         await lock_schema(connection, schema)
-        lost = await lost_functions(connection, schema, known)
+        lost = await lost_functions(connection, schema)
         if lost:
-            for file in known.functions:
-                # Without parameters, one call may carry many statements.
-                await connection.execute(file.sql_for(schema).encode())
+            await create_functions(connection, schema)
             if record is not None:
                 await record(connection, sorted(set(lost.values())))
     return sorted(lost)

@@ -12,7 +12,7 @@ from continuum.cli.database import opened
 from continuum.cli.repair_dialogue import Asked, Preview, agree, say
 from continuum.journal.audit_facts import Action, AuditFacts
 from continuum.journal.index_mends import IndexRepair, IndexStep
-from continuum.journal.postgres.function_repairs import present_functions, restore_functions
+from continuum.journal.postgres.function_repairs import lost_functions, restore_functions
 from continuum.journal.postgres.index_repairs import index_facts, index_statement, repair_index
 from continuum.operations.function_repair import FUNCTION_CODE, plan_function
 from continuum.operations.index_repair import expected_index, plan_index
@@ -48,13 +48,13 @@ def repair_index_of(asked: Asked) -> None:
 def repair_function(asked: Asked) -> None:
     """Create the functions of this release again."""
     schema, name = asked.target.schema, asked.subject
-    present = _ask(asked, lambda dsn: present_functions(dsn, schema))
-    plan = plan_function(name, expected_objects().functions, present)
-    missing = [f"function {each} of {file} is missing" for each, file in plan.missing.items()]
+    missing = _ask(asked, lambda dsn: lost_functions(dsn, schema))
+    plan = plan_function(name, expected_objects().functions, missing)
+    found = [f"function {each} of {file} is missing" for each, file in missing.items()]
     steps = ["create all functions of this release again, in one transaction"]
-    preview = Preview(FUNCTION_CODE, name, *((missing, steps) if plan.is_damaged else ((), ())))
+    preview = Preview(FUNCTION_CODE, name, *((found, steps) if plan.is_damaged else ((), ())))
     agree(asked, preview)
-    audit = _facts_about(asked, functions=listed(plan.missing) if plan.is_damaged else "")
+    audit = _facts_about(asked, functions=listed(missing) if plan.is_damaged else "")
     say(asked, preview, _ask(asked, lambda dsn: restore_functions(dsn, schema, plan.decide, audit=audit)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -19,28 +19,23 @@ class FunctionPlan:
 
     name: str
     missing: Mapping[str, str]
-    expected: Mapping[str, str]
 
     @property
     def is_damaged(self) -> bool:
         """Whether the function that the repair is about was missing."""
         return self.name in self.missing
 
-    def decide(self, present: frozenset[str]) -> ChangeOutcome:
-        """Return what to do by the functions that are there now."""
-        if self.name in present:
+    def decide(self, missing: Mapping[str, str]) -> ChangeOutcome:
+        """Return what to do by the functions that are missing now."""
+        if self.name not in missing:
             return ChangeOutcome.ALREADY
-        return ChangeOutcome.DONE if _missing(self.expected, present) == self.missing else ChangeOutcome.STALE
+        return ChangeOutcome.DONE if missing == self.missing else ChangeOutcome.STALE
 
 
-def plan_function(name: str, expected: Mapping[str, str], present: frozenset[str]) -> FunctionPlan:
+def plan_function(name: str, expected: Collection[str], missing: Mapping[str, str]) -> FunctionPlan:
     """Return what a repair would do; `InvalidOption` if this release has no such function."""
     if name not in expected:
         near = get_close_matches(name, expected, 1)
         did = f"did you mean {near[0]}?" if near else "`continuum doctor` names those that are missing"
         raise InvalidOption(f"{quoted(name)} is no function of this release's schema; {did}")
-    return FunctionPlan(name, _missing(expected, present), expected)
-
-
-def _missing(expected: Mapping[str, str], present: frozenset[str]) -> dict[str, str]:
-    return {name: file for name, file in expected.items() if name not in present}
+    return FunctionPlan(name, missing)

@@ -1,51 +1,43 @@
 """Creates functions of the schema again, in one transaction with the row of the audit.
 
-All functions are created: one that is missing may be called by another, whose text the server checks. The
-ledger of the migrations stays as it is, because it tells older text from newer.
+The ledger of the migrations stays as it is, because it tells older text from newer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import continuum_migrations
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.limits import MIGRATION_SECONDS
 from continuum.journal.postgres.changes import stored_facts
 from continuum.journal.postgres.schema import schema_connection
-from continuum.journal.postgres.statements import Statements, statements_for
-from continuum.journal.postgres.watched_connection import WatchedConnection
+from continuum.journal.postgres.statements import statements_for
 
 
-async def present_functions(dsn: str, schema: str) -> frozenset[str]:
-    """Return the names of the functions of a schema, which is that of this code."""
+async def lost_functions(dsn: str, schema: str) -> Mapping[str, str]:
+    """Return the functions that a schema, which is that of this code, lacks, each with its file."""
     async with schema_connection(dsn, MIGRATION_SECONDS) as connection:
         await continuum_migrations.check(connection, schema)
-        return await _present(connection, statements_for(schema))
+        return await continuum_migrations.lost_functions(connection, schema)
 
 
 async def restore_functions(
     dsn: str,
     schema: str,
-    decide: Callable[[frozenset[str]], ChangeOutcome],
+    decide: Callable[[Mapping[str, str]], ChangeOutcome],
     *,
     audit: AuditFacts | None,
 ) -> ChangeOutcome:
-    """Create the functions again, if `decide` says ``done`` of those there are, and record what it says."""
+    """Create the functions again, if `decide` says ``done`` of the lost ones, and record what it says."""
     statements = statements_for(schema)
     async with schema_connection(dsn, MIGRATION_SECONDS) as connection:
         await continuum_migrations.check(connection, schema)
         async with connection.transaction():
             await continuum_migrations.lock_schema(connection, schema)
-            outcome = decide(await _present(connection, statements))
+            outcome = decide(await continuum_migrations.lost_functions(connection, schema))
             if outcome is ChangeOutcome.DONE:
-                for file in continuum_migrations.read_files().functions:
-                    await connection.execute(file.sql_for(schema).encode())
+                await continuum_migrations.create_functions(connection, schema)
             if audit is not None:
                 await connection.execute(statements["record_repair"], (stored_facts(audit), outcome.value))
     return outcome
-
-
-async def _present(connection: WatchedConnection, statements: Statements) -> frozenset[str]:
-    cursor = await connection.execute(statements["ground_functions"], {"schema": statements.schema})
-    return frozenset(name for (name,) in await cursor.fetchall())
