@@ -10,7 +10,7 @@ from continuum.journal.odd_rows import OddRow
 from continuum.journal.version_facts import is_importable
 from continuum.operations.commands import command
 from continuum.operations.findings import Finding, amount, verb
-from continuum.operations.health_codes import HEALTH_CODES
+from continuum.operations.health_codes import HEALTH_CODES, health_finding
 from continuum.operations.odd_row_advice import advice_for, mending_sql, repair_of
 from continuum.operations.old_pauses import old_pause_finding
 from continuum.operations.repair_commands import repair_command
@@ -49,8 +49,8 @@ def judge(facts: HealthFacts) -> list[Finding]:
 def schema_finding(schema: str, problem: str) -> Finding:
     """Return the only finding in a schema that cannot be used."""
     ways = [name for name in ("migrate", "doctor") if f"continuum {name}" in problem]
-    fixes = tuple(f"continuum {name} --schema {schema}" for name in ways)
-    return Finding("schema", HEALTH_CODES["schema"].severity, schema, problem, fixes, evidence=(problem,))
+    fixes = (f"continuum {name} --schema {schema}" for name in ways)
+    return health_finding("schema", schema, problem, *fixes, evidence=(problem,))
 
 
 class _Judge:
@@ -71,7 +71,7 @@ class _Judge:
             more = any(each.more for each in overdue)
             text = f"{_runs(count, more)} due, and no node lives; start one"
             fixes = self._start(modules)
-            yield self._finding("no-nodes", "nodes", text, *fixes, since=since, count=count, more=more)
+            yield health_finding("no-nodes", "nodes", text, *fixes, since=since, count=count, more=more)
             return
         groups: defaultdict[tuple[str, str, str | None], list[OverdueRuns]] = defaultdict(list)
         for each in overdue:
@@ -134,7 +134,7 @@ class _Judge:
                 text = f"{due}, which no node has loaded{stop}; start a node with {where_it_is}"
         if code != "backlog":
             evidence += tuple(spaces)
-        return self._finding(
+        return health_finding(
             code, each.workflow, text, *fixes, since=each.since, count=count, more=more, evidence=evidence
         )
 
@@ -166,7 +166,7 @@ class _Judge:
                 fixes = self._start((), *hosts)
             else:
                 text = f"{due}, though nodes could run {them}; raise the limit of the queue, or add nodes"
-            yield self._finding(
+            yield health_finding(
                 code,
                 queue or activity,
                 text,
@@ -204,7 +204,7 @@ class _Judge:
         due = verb(count, "it once it is", "them once they are", more=more)
         runs = amount(count, "open run", more=more)
         text = f"{runs} {wait}, and no node lives that would continue {due} due; start one"
-        yield self._finding("nodes-absent", "nodes", text, *self._start(modules), count=count, more=more)
+        yield health_finding("nodes-absent", "nodes", text, *self._start(modules), count=count, more=more)
 
     def lost_wakes(self) -> Iterator[Finding]:
         """Judge runs that have mail and that no claim looks for."""
@@ -220,7 +220,7 @@ class _Judge:
                     f"{runs} have unread mail and no owner, and are not due: no node looks for them; repair "
                     f"each, one is run {each.example}, and `continuum verify` names all"
                 )
-            yield self._finding(
+            yield health_finding(
                 "lost-wake",
                 each.workflow,
                 text,
@@ -255,7 +255,7 @@ class _Judge:
                 f"{one_line(each.by)}) is interrupted after {amount(each.done, 'run')}: nobody "
                 f"carries it out; continue it, or end it with `{cancel}`"
             )
-            yield self._finding("operation-interrupted", each.id, text, resume, since=each.since)
+            yield health_finding("operation-interrupted", each.id, text, resume, since=each.since)
 
     def expired(self) -> Iterator[Finding]:
         """Judge leases that have run out and still hold something."""
@@ -268,7 +268,7 @@ class _Judge:
             text = f"the lease of {worker} ran out, and it still owns {owns}; {mend} that"
             fix = repair_command("lease-expired", str(each.worker), self._facts.schema)
             number = each.runs + each.tasks
-            yield self._finding("lease-expired", worker, text, fix, since=each.since, count=number)
+            yield health_finding("lease-expired", worker, text, fix, since=each.since, count=number)
 
     def quarantined(self) -> Iterator[Finding]:
         """Judge what is suspected of killing processes."""
@@ -282,7 +282,7 @@ class _Judge:
             text = (
                 f"{suspects} {there} there when processes died; wait for {their} trial, or cancel {one} {run}"
             )
-            yield self._finding(
+            yield health_finding(
                 "quarantine", each.workflow, text, since=each.since, count=each.number, evidence=(what,)
             )
         for workflow in self._facts.deadly:
@@ -290,7 +290,7 @@ class _Judge:
                 f"several runs of workflow {quoted(workflow)} have killed processes within a minute; mend "
                 "its code: the log of continuum.recovery names what killed"
             )
-            yield self._finding("deadly-workflow", workflow, text)
+            yield health_finding("deadly-workflow", workflow, text)
 
     def versions(self) -> Iterator[Finding]:
         """Judge runs whose version nobody would continue; those that are due are judged by themselves."""
@@ -304,7 +304,7 @@ class _Judge:
                 f"version {each.version[:_DIGEST]}, which no node may execute; start a node that has it, or "
                 "check newer code with `continuum versions check --live MODULE`"
             )
-            yield self._finding(
+            yield health_finding(
                 "version-missing",
                 each.workflow,
                 text,
@@ -321,7 +321,7 @@ class _Judge:
                 f"{what} {one_line(row.row)} has the {row.column} {one_line(row.value)} in table "
                 f"{row.table}: {effect}; {mend}"
             )
-            yield self._finding(
+            yield health_finding(
                 "odd-row",
                 f"{row.table} {one_line(row.row)}",
                 text,
@@ -363,7 +363,7 @@ class _Judge:
         )
 
     def _node_finding(self, code: str, node: HealthNode, text: str) -> Finding:
-        return self._finding(code, node.node, text, since=node.renewed_at, evidence=(str(node.pid),))
+        return health_finding(code, node.node, text, since=node.renewed_at, evidence=(str(node.pid),))
 
     def _start(
         self, modules: Sequence[str], *options: str, namespaces: Iterable[str | None] = ()
@@ -376,21 +376,6 @@ class _Judge:
 
     def _command(self, *words: str) -> str:
         return command(self._facts.schema, *words)
-
-    @staticmethod
-    def _finding(
-        code: str,
-        subject: str,
-        sentence: str,
-        *fixes: str,
-        since: int | None = None,
-        count: int | None = None,
-        more: bool = False,
-        evidence: tuple[str, ...] = (),
-        latest: int | None = None,
-    ) -> Finding:
-        severity = HEALTH_CODES[code].severity
-        return Finding(code, severity, subject, sentence, fixes, since, count, more, evidence, latest)
 
 
 def _runs(count: int, more: bool) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from continuum.operations.findings import Code, Severity
+from continuum.operations.findings import Code, Finding, Severity
 
 _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 
@@ -130,3 +130,19 @@ HEALTH_CODES: Mapping[str, Code] = {
         "wait for its end",
     ),
 }
+
+
+def health_finding(
+    code: str,
+    subject: str,
+    sentence: str,
+    *fixes: str,
+    since: int | None = None,
+    count: int | None = None,
+    more: bool = False,
+    evidence: tuple[str, ...] = (),
+    latest: int | None = None,
+) -> Finding:
+    """Return a finding of a code of this table, as severe as the table says."""
+    severity = HEALTH_CODES[code].severity
+    return Finding(code, severity, subject, sentence, fixes, since, count, more, evidence, latest)

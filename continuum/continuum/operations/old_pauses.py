@@ -9,7 +9,7 @@ from continuum.journal.pause_facts import PauseKind
 from continuum.journal.untyped_values import at
 from continuum.operations.commands import command
 from continuum.operations.findings import Finding, amount, verb
-from continuum.operations.health_codes import HEALTH_CODES
+from continuum.operations.health_codes import health_finding
 from continuum.operations.pause_words import paused_words, scope_options, scope_words
 from continuum.operations.scene import REASON_CHARACTERS
 from continuum.operations.search import searched
@@ -39,15 +39,14 @@ def old_pause_finding(old: OldPause, schema: str | None) -> Finding:
             )
             search = f"workflow:{searched(name)} paused:>1d"
             fix = command(schema, "runs", "resume", "--find", search)
-    return Finding(
+    return health_finding(
         "paused-long",
-        HEALTH_CODES["paused-long"].severity,
         subject,
         text,
-        (fix,),
-        pause.since,
-        old.runs,
-        old.more,
+        fix,
+        since=pause.since,
+        count=old.runs,
+        more=old.more,
         latest=old.latest,
     )
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from continuum.journal.health_port import BlockedRuns, RunsForNothing, UnknownOwner
 from continuum.operations.commands import command
 from continuum.operations.findings import Finding, amount, verb
-from continuum.operations.health_codes import HEALTH_CODES
+from continuum.operations.health_codes import health_finding
 from continuum.operations.repair_commands import repair_command
 from continuum.operations.scene import REASON_CHARACTERS
 from continuum.operations.search import searched
@@ -50,17 +50,16 @@ def blocked_finding(runs: BlockedRuns, schema: str | None) -> Finding:
             f"{number} of workflow {quoted(runs.workflow)} are blocked, the latest, run {runs.example}, by "
             f"this: {reason}; {for_all}"
         )
-    return Finding(
+    return health_finding(
         "blocked",
-        HEALTH_CODES["blocked"].severity,
         runs.workflow,
         text,
-        tuple(_fixes(runs, schema)),
-        runs.since,
-        runs.number,
-        runs.more,
-        (runs.kind,),
-        runs.latest,
+        *_fixes(runs, schema),
+        since=runs.since,
+        count=runs.number,
+        more=runs.more,
+        evidence=(runs.kind,),
+        latest=runs.latest,
     )
 
 
@@ -81,15 +80,14 @@ def idle_finding(runs: RunsForNothing, schema: str | None) -> Finding:
         "no signal, time, activity or child is pending that could set it; mend the code, and cancel "
         f"{said('it', 'them')}"
     )
-    return Finding(
+    return health_finding(
         "nothing",
-        HEALTH_CODES["nothing"].severity,
         runs.workflow,
         text,
-        (fix,),
-        runs.since,
-        runs.number,
-        runs.more,
+        fix,
+        since=runs.since,
+        count=runs.number,
+        more=runs.more,
         latest=runs.latest,
     )
 
@@ -107,16 +105,15 @@ def unknown_owner_finding(runs: UnknownOwner, schema: str | None) -> Finding:
             f"{what} belong to worker {runs.worker}, which does not exist: no node looks for them; repair "
             f"each, one is run {runs.example}, and `continuum verify` names all"
         )
-    return Finding(
+    return health_finding(
         "owner-unknown",
-        HEALTH_CODES["owner-unknown"].severity,
         runs.workflow,
         text,
-        (repair_command("owner-unknown", runs.example, schema),),
-        runs.since,
-        runs.number,
-        runs.more,
-        (str(runs.worker),),
+        repair_command("owner-unknown", runs.example, schema),
+        since=runs.since,
+        count=runs.number,
+        more=runs.more,
+        evidence=(str(runs.worker),),
     )
 
 
