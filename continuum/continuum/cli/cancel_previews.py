@@ -7,6 +7,7 @@ import click
 from continuum.cli.changes import confirmed
 from continuum.cli.database import Target, ask
 from continuum.cli.printing import escaped
+from continuum.cli.run_filters import OPEN_STATES
 from continuum.cli.single_changes import latest_of
 from continuum.client import Client, Run
 from continuum.client.namespaces import InNamespace
@@ -18,7 +19,7 @@ CHILDREN_COUNTED = 100
 async def what_ends(client: Client, run: str, namespace: InNamespace) -> tuple[Run, str]:
     """Return the run that a forced cancel would end, and how many of its children would end with it."""
     latest = await latest_of(client, run, namespace)
-    open_children = [("parent_run_id", "eq", latest.id), ("state", "in", ("running", "suspended", "blocked"))]
+    open_children = [("parent_run_id", "eq", latest.id), ("state", "in", OPEN_STATES)]
     page = await client.query(open_children, limit=CHILDREN_COUNTED, namespace=None, payloads=False)
     more = "more than " if page.next_cursor is not None else ""
     return latest, f"{more}{len(page.entries)}"

@@ -13,8 +13,7 @@ from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Cause, Explanation
 from continuum.client.namespaces import InNamespace
-
-DEFAULT_SCHEMA = "continuum"
+from continuum.operations.commands import DEFAULT_SCHEMA
 
 
 @click.command(short_help="Say why RUN is where it is, who wakes it and when.")

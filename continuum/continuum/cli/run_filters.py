@@ -15,10 +15,10 @@ from continuum.client.queries import Condition
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-_OPEN = ("running", "suspended", "blocked")
+OPEN_STATES = ("running", "suspended", "blocked")
 _ENDED = ("completed", "failed", "cancelled", "continued")
 # What a search knows as well.
-_SEVERAL = {"open": _OPEN, "ended": _ENDED}
+_SEVERAL = {"open": OPEN_STATES, "ended": _ENDED}
 
 find_option = click.option(
     "--find",
@@ -82,7 +82,7 @@ def filter_options(command: F) -> F:
             click.option(
                 "--state",
                 "states",
-                type=click.Choice((*_OPEN, *_ENDED, *_SEVERAL)),
+                type=click.Choice((*OPEN_STATES, *_ENDED, *_SEVERAL)),
                 multiple=True,
                 help="Only this state; open and ended are several. Repeatable.",
             ),

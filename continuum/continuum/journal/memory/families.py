@@ -92,7 +92,7 @@ class MemoryFamilies(MemoryTables):
         ended = []
         for run in runs:
             asked = next((row for row in run.inbox.values() if row.kind is InboxKind.CANCEL), None)
-            if _has_nothing_to_compensate(run) and asked is not None:
+            if has_nothing_to_compensate(run) and asked is not None:
                 self._end(run, "parent_cancelled" if asked.name == BY_PARENT else None)
                 ended.append(run)
         self._after_ends(ended)
@@ -139,7 +139,7 @@ class MemoryFamilies(MemoryTables):
         ended, mailed = [], []
         for run in runs:
             self._lift_pauses(run)
-            if _has_nothing_to_compensate(run):
+            if has_nothing_to_compensate(run):
                 self._end(run, "parent_cancelled" if name == BY_PARENT else None)
                 ended.append(run)
             elif not run.state.terminal and self._deliver(run, InboxKind.CANCEL, name, (), _CANCEL_KEY):
@@ -179,7 +179,7 @@ class MemoryFamilies(MemoryTables):
         return Posted.ACCEPTED
 
 
-def _has_nothing_to_compensate(run: StoredRun) -> bool:
+def has_nothing_to_compensate(run: StoredRun) -> bool:
     """Whether a run is blocked and has no history: any other keeps a cancel request until it is unblocked."""
     return run.state is RunState.BLOCKED and not run.events
 

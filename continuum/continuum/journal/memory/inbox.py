@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
-from continuum.journal.memory.families import MemoryFamilies
+from continuum.journal.memory.families import MemoryFamilies, has_nothing_to_compensate
 from continuum.journal.memory.tables import StoredRun
-from continuum.journal.port import InboxKind, InboxRow, Notification, Post, Posted, RunState, Topic, Worker
+from continuum.journal.port import InboxKind, InboxRow, Notification, Post, Posted, Topic, Worker
 
 
 class MemoryInbox(MemoryFamilies):
@@ -46,7 +46,7 @@ class MemoryInbox(MemoryFamilies):
             return Posted.TERMINAL
         if post.kind is InboxKind.CANCEL:
             self._lift_pauses(run)
-        if run.state is RunState.BLOCKED and not run.events and post.kind is InboxKind.CANCEL:
+        if post.kind is InboxKind.CANCEL and has_nothing_to_compensate(run):
             self._after_ends(self._request_cancel([run], post.name))
             return Posted.ACCEPTED
         if not self._deliver(run, post.kind, post.name, post.body, post.key):
