@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-# So many reasons are told apart; cuts have texts of their own, which may differ from run to run.
+# An operation keeps at most so many different reasons. Those of cuts may differ from run to run.
 MOST_REASONS = 20
-# So many runs are named for each.
+# Each reason names at most so many of its runs.
 RUNS_OF_A_REASON = 5
 WHY_CHARACTERS = 500
 

@@ -51,7 +51,8 @@ BEGIN
 END
 $$;
 
--- Reasons with those of some runs added, NULL for none that is known. Twenty are told apart, five runs are named for each.
+-- Add the reasons of some runs to a list of reasons; a reason is NULL if it is not known. The list has at most twenty different
+-- reasons, and each names at most five of its runs.
 CREATE OR REPLACE FUNCTION {schema}.with_reasons(p_reasons jsonb, p_runs uuid[], p_outcomes text[], p_whys text[]) RETURNS jsonb
 LANGUAGE plpgsql IMMUTABLE AS $$
 DECLARE
