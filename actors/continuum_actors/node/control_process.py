@@ -137,10 +137,8 @@ class ControlledNode:
             last = self._context.liveness.read(process_id)
             if last.beats and process_id != CONTROL and now - last.beat_at > limits.REPORT_SILENCE_SECONDS:
                 executed = None if last.executing is None else read_trace(last.executing)
-                silence = Silence(now - last.beat_at, limit)
-                if executed is not None:
-                    silence = silence._replace(run_id=executed.run_id, seq=executed.seq)
-                found[notice.pid] = silence
+                what = (None, None) if executed is None else (executed.run_id, executed.seq)
+                found[notice.pid] = Silence(now - last.beat_at, limit, *what)
         return found
 
     def drain(self) -> None:

@@ -134,8 +134,10 @@ async def _next_of_parent(journal: CutRuns, origin: RunRow) -> RunId | None:
             f"its parent {heard.id} has received its end; reset the parent to before it, or "
             f"`continuum runs fork {origin.id} --at SEQ` makes a run beside it",
         )
-    parent = None if origin.parent is None else await journal.get_run(origin.parent)
-    return None if parent is None or not origin.state.terminal else parent.continued_to
+    if not origin.state.terminal or origin.parent is None:
+        return None
+    parent = await journal.get_run(origin.parent)
+    return None if parent is None else parent.continued_to
 
 
 async def parent_that_heard(journal: CutRuns, origin: RunRow) -> RunRow | None:

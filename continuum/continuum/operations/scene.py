@@ -232,12 +232,11 @@ class Scene:
             return "a node that can continue it, once one runs"
         if self.has_lost_owner or self.silence is not None:
             others = self.able_to_take_over
-            heir = f"a process of node {listed(others)}" if others else ""
-            return (
-                heir
-                if self.has_lost_owner
-                else (f"its owner, or {heir}" if heir else "its owner, if it comes back")
-            )
+            if not others:
+                # Only a silent owner: without it and without others the run could not continue.
+                return "its owner, if it comes back"
+            heir = f"a process of node {listed(others)}"
+            return heir if self.has_lost_owner else f"its owner, or {heir}"
         return self.owner or anybody
 
     @property
