@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
-from continuum import RunCancelled
+from continuum import RunCancelled, RunHandle, Workflow
 from tests.process.node import deadly_flows
 from tests.process.node.nodes import DEADLINE_S, Node, Site, eventually, site
 from tests.process.operations import deployed_after, deployed_before
@@ -233,18 +235,27 @@ async def test_a_version_that_no_node_has_is_named_and_the_fix_starts_its_code(d
         assert await run.result(DEADLINE_S) == "yes before"
 
 
+@asynccontextmanager
+async def continued_by_other_code(
+    at: Site, workflow: Workflow[[], Any]
+) -> AsyncIterator[tuple[RunHandle[Any], Node]]:
+    """Give a parked run to a node of other code, beside one of its own code that stands still meanwhile."""
+    north = at.node("north", modules=BEFORE)
+    run = await at.client.start(workflow)
+    await explained(run, "signal")
+    stop(north)
+    async with frozen(at, at.node("mended", modules=BEFORE)):
+        south = at.node("south", modules=AFTER, poll=0.5)
+        await run.signal(deployed_before.go, "yes")
+        yield run, south
+
+
 @pytest.mark.slow
 async def test_a_drift_says_what_differs_and_the_fix_continues_the_run_on_mended_code(
     dsn: str, schema: str
 ) -> None:
     async with site(dsn, schema) as at:
-        north = at.node("north", modules=BEFORE)
-        run = await at.client.start(deployed_before.drifting)
-        await explained(run, "signal")
-        stop(north)
-        async with frozen(at, at.node("mended", modules=BEFORE)):
-            south = at.node("south", modules=AFTER, poll=0.5)
-            await run.signal(deployed_before.go, "yes")
+        async with continued_by_other_code(at, deployed_before.drifting) as (run, south):
             cause = await explained(run, "drift")
             stop(south)
         assert facts(cause, "kind", "position") == {"kind": "drift", "position": 0}
@@ -259,13 +270,7 @@ async def test_a_blocked_run_that_was_asked_to_stop_compensates_once_the_fix_unb
     dsn: str, schema: str
 ) -> None:
     async with site(dsn, schema) as at:
-        north = at.node("north", modules=BEFORE)
-        run = await at.client.start(deployed_before.undoing)
-        await explained(run, "signal")
-        stop(north)
-        async with frozen(at, at.node("mended", modules=BEFORE)):
-            south = at.node("south", modules=AFTER, poll=0.5)
-            await run.signal(deployed_before.go, "yes")
+        async with continued_by_other_code(at, deployed_before.undoing) as (run, south):
             unblocks, stops, ends = (await explained(run, "drift")).fixes
             await apply(at, stops)
             stop(south)

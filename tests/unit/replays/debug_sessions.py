@@ -7,10 +7,13 @@ import importlib
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+
+import pytest
 
 from continuum.testing import dump_history, env
 from tests.unit.docs.blocks import ROOMS, ROOT
@@ -151,3 +154,14 @@ class Desk:
             check=False,
         )
         return Session(done.returncode, done.stdout, done.stderr)
+
+
+@contextmanager
+def desk_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """Yield a desk whose module can be imported here."""
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.syspath_prepend(folder)
+    desk = Desk(folder)
+    desk.write()
+    yield desk
+    sys.modules.pop(desk.name, None)

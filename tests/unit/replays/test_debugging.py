@@ -5,25 +5,20 @@ from __future__ import annotations
 import os
 import pty
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.unit.replays.debug_sessions import DEADLINE_S, SHOP, Desk
+from tests.unit.replays.debug_sessions import DEADLINE_S, SHOP, Desk, desk_in
 
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A run of the shop that waits for its signal: a scheduled activity, and its result."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.syspath_prepend(tmp_path)
-    desk = Desk(tmp_path)
-    desk.write()
-    desk.record()
-    yield desk
-    sys.modules.pop(desk.name, None)
+    with desk_in(tmp_path, monkeypatch) as desk:
+        desk.record()
+        yield desk
 
 
 def test_a_step_over_an_await_leads_to_the_next_line_with_the_recorded_result(desk: Desk) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.replays.debug_sessions import DEADLINE_S, SHOP, Desk
+from tests.unit.replays.debug_sessions import DEADLINE_S, SHOP, Desk, desk_in
 
 LOOP = "    print('loops', flush=True)\n    while total:\n        total += 1\n"
 LOOPS = SHOP.replace("    word = await", f"{LOOP}    word = await")
@@ -19,13 +19,9 @@ LOOPS = SHOP.replace("    word = await", f"{LOOP}    word = await")
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A run of the shop whose history has more after its activity."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", True)
-    monkeypatch.syspath_prepend(tmp_path)
-    desk = Desk(tmp_path)
-    desk.write()
-    desk.record(signal="yes")
-    yield desk
-    sys.modules.pop(desk.name, None)
+    with desk_in(tmp_path, monkeypatch) as desk:
+        desk.record(signal="yes")
+        yield desk
 
 
 def test_an_interrupt_in_the_code_ends_the_command(desk: Desk) -> None:
