@@ -220,33 +220,37 @@ class Driver:
                 self._started.append(activity)
 
     def _perform(self, activity: PendingActivity) -> None:
+        self.executed.append(activity.name)
+        self.now += SECOND // 1000
+        end = self._end_of_attempt(activity)
+        # What the code of the run raises keeps this frame alive, and is kept by the future of the activity.
+        del activity
+        self.apply(*end)
+
+    def _end_of_attempt(self, activity: PendingActivity) -> tuple[EventType, tuple[Any, ...]]:
         compensation = activity.type == EventType.COMPENSATION_SCHEDULED
         definition = activity.definition
         args, kwargs = definition.arguments.decode_call(activity.arguments)
-        self.executed.append(activity.name)
         self.calls.append((activity.name, tuple(args)))
-        self.now += SECOND // 1000
         try:
             value = definition.encode_result(definition.fn(*args, **kwargs))
         except Exception as error:  # noqa: BLE001 - every exception fails the attempt
-            failure = error.with_traceback(None)
-        else:
-            completed = EventType.COMPENSATION_COMPLETED if compensation else EventType.ACTIVITY_COMPLETED
-            self.apply(completed, (activity.seq, value))
-            return
-        # Outside of the clause: what the code of the run raises must not refer to it.
-        self._raised(activity, failure, compensation=compensation)
+            return self._end_of_failed_attempt(activity, error)
+        completed = EventType.COMPENSATION_COMPLETED if compensation else EventType.ACTIVITY_COMPLETED
+        return completed, (activity.seq, value)
 
-    def _raised(self, activity: PendingActivity, error: Exception, *, compensation: bool) -> None:
+    def _end_of_failed_attempt(
+        self, activity: PendingActivity, error: Exception
+    ) -> tuple[EventType, tuple[Any, ...]]:
+        compensation = activity.type == EventType.COMPENSATION_SCHEDULED
         policy = activity.definition.effective_options(activity.options).retry
         names = frozenset(exception_name(kind) for kind in type(error).__mro__)
         kind, text = exception_name(type(error)), str(error)
         if wants_retry(policy, failed_attempt=activity.attempt, error_names=names):
             due = self.now + round(backoff_delay(policy, activity.attempt, 0.5) * SECOND)
-            self.apply(EventType.ACTIVITY_RETRIED, (activity.seq, kind, text, activity.attempt, due))
-        else:
-            failed = EventType.COMPENSATION_FAILED if compensation else EventType.ACTIVITY_FAILED
-            self.apply(failed, (activity.seq, kind, text, "", activity.attempt))
+            return EventType.ACTIVITY_RETRIED, (activity.seq, kind, text, activity.attempt, due)
+        failed = EventType.COMPENSATION_FAILED if compensation else EventType.ACTIVITY_FAILED
+        return failed, (activity.seq, kind, text, "", activity.attempt)
 
 
 def _end_of(child: PendingChild, outcome: Outcome) -> tuple[EventType, tuple[Any, ...]]:

@@ -144,6 +144,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
         previous = events._get_running_loop()
         events._set_running_loop(self)
         hooks = set_generator_hooks(running, previous)
+        handle: events.Handle | None
+        batch: list[events.Handle] | None
         try:
             ran = 0
             while batch := self._ready:
@@ -160,6 +162,8 @@ class WorkflowLoop(asyncio.AbstractEventLoop):
                     return False
             return True
         finally:
+            # What the code raises keeps this frame alive, and is kept by what the last callback is about.
+            handle = batch = None
             if hooks is not None:
                 sys.set_asyncgen_hooks(*hooks.before)
             events._set_running_loop(previous)
