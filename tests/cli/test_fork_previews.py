@@ -6,12 +6,12 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from continuum.cli.run_forks import TRIED_AGAIN
 from continuum.codec.codec import encode
 from continuum.engine.events import Event, EventType
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import RunState, Transition
 from continuum.journal.postgres import PostgresJournal
+from continuum.operations.cut_words import TRIED_AGAIN
 from tests.cli.commands import CommandLine
 from tests.cli.test_audit import rows, short
 from tests.cli.test_commands import on_journal, started
@@ -76,6 +76,14 @@ def test_a_preview_says_that_a_compensation_is_tried_again(cli: CommandLine) -> 
     assert "  runs again at once: ungreet (a compensation) of event 5, failed" in shown
     assert shown[-1] != "  no activity runs again"
     assert f"  {TRIED_AGAIN}" in shown
+    # So does the preview of many runs, of those that it shows.
+    failed_run(cli)
+    many = cli("runs", "restart", "--find", "state:failed", "--preview")
+    (line,) = [line for line in many.out.splitlines() if line.startswith(f"  {run_id}  ")]
+    assert line.endswith("  tries again: ungreet")
+    assert f"in 1 of these 2 {TRIED_AGAIN}" in many.out.splitlines()
+    examples = cli("runs", "restart", "--find", "state:failed", "--preview", "--json").json["examples"]
+    assert [each["tries_again"] for each in examples if each["id"] == run_id] == [["ungreet"]]
     explained = cli("explain", run_id).out
     assert f"continuum runs restart {run_id}" in explained
     assert "once ungreet can succeed" in explained

@@ -53,6 +53,14 @@ def failed_run(cli: CommandLine, events: tuple[tuple[EventType, tuple[object, ..
     return run_id
 
 
+def end_with_failure(cli: CommandLine, run_id: str) -> None:
+    """Let the activity that a restarted run has pending fail once more."""
+    failed = Event(5, EventType.ACTIVITY_FAILED, 1_700_000_000_000_001, FAILED[4][1])
+    error = pack_body(("ActivityError", "pay failed on attempt 1: OSError: no bank", ""))
+    transition = Transition(RunState.FAILED, error=error)
+    on_journal(cli, lambda journal: Ending(journal).write(run_id, transition, [failed]))
+
+
 def test_a_restart_is_shown_and_prints_the_id_of_the_new_run(cli: CommandLine) -> None:
     run_id = failed_run(cli)
     done = cli("runs", "restart", run_id, "--yes", "--by", "ann", "--reason", "the bank is back")
@@ -72,13 +80,26 @@ def test_a_restart_is_shown_and_prints_the_id_of_the_new_run(cli: CommandLine) -
     assert (recorded["actor"], recorded["reason"], recorded["subject"]) == ("ann", "the bank is back", run_id)
     assert recorded["arguments"] == {"at": 4, "new_run": new, "signals": "again"}
     assert cli("verify").code == 0
-    # The second time there is nothing to restart.
+    # The second time there is nothing to restart, and the run that took its place is named.
     again = cli("runs", "restart", run_id, "--yes")
     assert (again.code, again.out) == (1, "")
     assert again.err == (
-        f"continuum: run {new} cannot continue from its failure: it is running, and has not failed; "
+        f"continuum: run {new} cannot continue from its failure: it is the latest run of {run_id}, which was "
+        "restarted or reset already; it is running, and has not failed; "
         f"`continuum runs reset {new} --at SEQ` goes back to any event\n"
     )
+
+
+def test_the_preview_of_a_second_restart_says_which_run_it_is_of(cli: CommandLine) -> None:
+    run_id = failed_run(cli)
+    new = cli("runs", "restart", run_id, "--yes").out.strip()
+    end_with_failure(cli, new)
+    shown = cli("runs", "restart", run_id, "--preview").out.splitlines()
+    assert shown[:2] == [
+        f"run {run_id} has continued; its latest run is {new}",
+        f"run {new} of greeting is failed; the new run keeps its first 5 of 6 events",
+    ]
+    assert "has continued" not in cli("runs", "restart", new, "--preview").out
 
 
 def test_a_reset_is_printed_as_json(cli: CommandLine) -> None:

@@ -25,6 +25,7 @@ from continuum.operations.bulk_action import BULK_ACTIONS
 from continuum.operations.bulk_execution import beginning, execute
 from continuum.operations.bulk_preview import preview
 from continuum.operations.bulk_records import Operation, OperationPreview, UnchangedRuns, operation_of
+from continuum.operations.cut_words import TRIED_AGAIN
 from continuum.quoting import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -196,12 +197,16 @@ def _lines(shown: OperationPreview) -> Iterator[str]:
     for run in shown.examples:
         at = run.started_at.isoformat(timespec="seconds")
         why = "" if run.refused is None else f"  would be skipped: {one_line(run.refused)}"
+        if run.tries_again:
+            why = f"  tries again: {one_line(', '.join(run.tries_again))}"
         yield escaped(f"  {run.id}  {run.workflow}  {run.state}  {at}{why}")
     if shown.count > len(shown.examples) or not shown.exact:
         yield "  …"
     refused = sum(run.refused is not None for run in shown.examples)
     if action.cuts is not None and refused:
         yield f"{refused} of these {len(shown.examples)} would be skipped"
+    if again := sum(bool(run.tries_again) for run in shown.examples):
+        yield f"in {again} of these {len(shown.examples)} {TRIED_AGAIN}"
     if shown.skipped and not shown.exact:
         yield f"of the first {shown.count:,} that were counted:"
     yield from reason_lines(shown.skipped, "of them would be ")

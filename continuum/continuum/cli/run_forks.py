@@ -19,11 +19,13 @@ from continuum.cli.printing import say
 from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Client, Cut, CutCall, CutChild, Run
+from continuum.client.argument_checks import run_id_of
 from continuum.client.namespaces import InNamespace
 from continuum.definitions.workflow import Workflow
 from continuum.engine.events import Forking
 from continuum.operations.actor import Actor
-from continuum.operations.cut_words import NAMED, anew_words, standing_words
+from continuum.operations.cut_facts import tried_again
+from continuum.operations.cut_words import NAMED, TRIED_AGAIN, anew_words, standing_words
 from continuum.quoting import listed
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -32,7 +34,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 NOT_COUNTED = "check whether an ordinary activity, in an `except` block for example, has undone kept events"
 NOT_REPEATED = "what came there is not delivered again, and what was undone there under a key is not known"
 NOT_LISTED = "what was done there is not known, and is done again, too, if the code asks for it"
-TRIED_AGAIN = "a compensation that failed is tried again, and then the run ends as its code says"
 BOTH_COUNT = "both runs count on the kept events: what one of them undoes later is undone for both"
 
 
@@ -136,10 +137,12 @@ def _change(
         return cut, await client.get_run(cut.run_id)
 
     cut, found = ask(target, looking)
+    asked = run_id_of(one)
     if bulk.only_preview and bulk.as_json:
         click.echo(to_json({"cut": asdict(cut)}))
     elif not bulk.as_json:
-        for line in preview(cut, found, dropped=signals == "drop"):
+        latest = [] if cut.run_id == asked else [f"run {asked} has continued; its latest run is {cut.run_id}"]
+        for line in (*latest, *preview(cut, found, dropped=signals == "drop")):
             say(line, err=not bulk.only_preview)
     if bulk.only_preview:
         return
@@ -193,7 +196,7 @@ def preview(cut: Cut, run: Run, *, dropped: bool = False) -> list[str]:
         where = f"event {last}" if last <= cut.unreadable else f"events {cut.unreadable} to {last}"
         lines.append(f"  {where}: {NOT_LISTED}")
     lines += [f"  {words}" for words in (*anew_words(cut), *standing_words(cut))]
-    if any(call.compensation and call.was == "failed" for call in cut.runs_again):
+    if tried_again(cut):
         lines.append(f"  {TRIED_AGAIN}")
     if cut.how is Forking.RESET and run.completed_at is None and (cut.stands or cut.left):
         lines.append(f"  run {cut.run_id} ends as cancelled with that, and compensates nothing")

@@ -18,7 +18,7 @@ from continuum.engine.events import Forking
 from continuum.engine.ids import RunId
 from continuum.errors import CutRefused, DurableTermError, InvalidOption, RunChanged, RunNotFound
 from continuum.journal.audit_facts import Action, AuditFacts
-from continuum.journal.facts import Posted, RunRow
+from continuum.journal.facts import Posted, RunRow, RunState
 from continuum.journal.forked_run import ForkedRun
 from continuum.journal.port import Connection
 from continuum.operations.actor import Recorder
@@ -109,11 +109,23 @@ class RunForks:
         if (at is None) != (how is Forking.RESTART):
             takes = "finds the place of the failure itself; leave out" if at is not None else "needs"
             raise InvalidOption(f"{how.value} {takes} at=, the seq of an event")
-        row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
+        asked = row = await self._lookup.row(run_id_of(run_id), checked_namespace(namespace))
         if how is Forking.RESTART:
-            row = await self._lookup.latest_run(row)
+            row = await self._lookup.latest_run(asked)
         drop = signals == "drop"
-        return await self._lookup.read(lambda: plan(self._journal, row, how, at, drop_signals=drop))
+        try:
+            return await self._lookup.read(lambda: plan(self._journal, row, how, at, drop_signals=drop))
+        except CutRefused as refused:
+            if row.id == asked.id:
+                raise
+            why = f"it is the latest run of {asked.id}, {_continued(asked)}; {refused.why}"
+            raise CutRefused(row.id, refused.at, why, refused.nearest) from None
+
+
+def _continued(asked: RunRow) -> str:
+    """Return why another run is the latest of the chain of one that was asked about."""
+    ended = asked.state in (RunState.FAILED, RunState.CANCELLED)
+    return "which was restarted or reset already" if ended else "which has continued as new"
 
 
 def _check_code(workflow: Workflow[..., Any], found: Plan, run: ForkedRun) -> None:

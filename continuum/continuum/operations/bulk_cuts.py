@@ -18,6 +18,7 @@ from continuum.journal.event_codec import CorruptBody
 from continuum.journal.operation_facts import Execution, OperationRow, Part
 from continuum.journal.operation_port import Operations
 from continuum.journal.port import Connection
+from continuum.operations.cut_facts import tried_again
 from continuum.operations.forks import Plan, plan
 from continuum.operations.relatives import CutRuns
 
@@ -81,15 +82,15 @@ def new_run_of(operation: str, run_id: RunId) -> RunId:
     return RunId(str(uuid.uuid5(uuid.UUID(operation), f"{run_id}:cut")))
 
 
-async def why_uncut(
+async def expected(
     journal: CutRuns, run_id: RunId, how: Forking, at: int | None, until: int, drop_signals: bool
-) -> str | None:
-    """Return why a run would be skipped, as it is now; None if it would be cut."""
+) -> tuple[str | None, tuple[str, ...]]:
+    """Return why a run would be skipped, as it is now, or which failed compensations it would try again."""
     try:
-        await planned(journal, run_id, how, at, until, drop_signals)
+        found = await planned(journal, run_id, how, at, until, drop_signals)
     except REFUSALS as error:
-        return str(error)
-    return None
+        return str(error), ()
+    return None, tried_again(found.cut)
 
 
 async def planned(

@@ -14,7 +14,7 @@ from continuum.journal.limits import MOST_COUNTED
 from continuum.journal.operation_facts import CountedChange
 from continuum.journal.untyped_values import at
 from continuum.operations.bulk import BulkChange, OperatedJournal, conditions, count_text
-from continuum.operations.bulk_cuts import why_uncut
+from continuum.operations.bulk_cuts import expected
 from continuum.operations.bulk_notes import hints, notes
 from continuum.operations.bulk_records import OperationExample, OperationPreview, unchanged
 
@@ -47,10 +47,12 @@ async def preview(journal: OperatedJournal, change: BulkChange) -> OperationPrev
 async def _example(
     journal: OperatedJournal, change: BulkChange, row: RunRow, until: int, why: str | None
 ) -> OperationExample:
+    again: Sequence[str] = ()
     if change.action.cuts is not None:
         drops = change.arguments["signals"] == "drop"
-        why = await why_uncut(journal, row.id, change.action.cuts, change.arguments["at"], until, drops)
-    return OperationExample(row.id, row.workflow, row.state.name.lower(), at(row.started_at), why)
+        event = change.arguments["at"]
+        why, again = await expected(journal, row.id, change.action.cuts, event, until, drops)
+    return OperationExample(row.id, row.workflow, row.state.name.lower(), at(row.started_at), why, again)
 
 
 async def _check_signal(journal: OperatedJournal, change: BulkChange, examples: Sequence[RunId]) -> None:

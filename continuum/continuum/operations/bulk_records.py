@@ -32,7 +32,8 @@ class UnchangedRuns:
 class OperationExample:
     """A run that would be changed, or `refused`, with the reason, if that is known before.
 
-    `started_at` is aware and in UTC.
+    `tries_again` names the compensations that have failed and would be tried again. `started_at` is aware and
+    in UTC.
     """
 
     id: str
@@ -40,6 +41,7 @@ class OperationExample:
     state: str
     started_at: datetime
     refused: str | None = None
+    tries_again: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,11 @@ class Cut:
     stands: tuple[CutStanding, ...] = ()
 
 
+def tried_again(cut: Cut) -> tuple[str, ...]:
+    """Return the names of the compensations that have failed and run again at once."""
+    return tuple(call.name for call in cut.runs_again if call.compensation and call.was == "failed")
+
+
 @dataclass(frozen=True, slots=True)
 class CutStanding:
     """An activity that was done, by event `seq`, and that no compensation has undone for sure.

@@ -9,6 +9,7 @@ from continuum.operations.cut_facts import Cut, CutStanding
 
 # So many calls, signals or children are named in a line.
 NAMED = 10
+TRIED_AGAIN = "a compensation that failed is tried again, and then the run ends as its code says"
 
 
 def standing_words(cut: Cut) -> Iterator[str]:
