@@ -213,7 +213,7 @@ def test_runs_that_one_cause_blocks_are_unblocked_by_one_command(cli: CommandLin
         )
     findings = [each for each in cli("health", "--json", *NOW).json if each["subject"] == "nodes.order"]
     (finding,) = [each for each in findings if each["count"] == 2]
-    assert "by this: the journal has 'a'; the code b; start a node" in finding["sentence"]
+    assert "the code b; unblock them once a running node" in finding["sentence"]
     assert finding["fixes"] == [
         (
             "continuum runs unblock --find 'state:blocked workflow:nodes.order fault:drift' --schema "

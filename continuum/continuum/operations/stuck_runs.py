@@ -13,11 +13,11 @@ from continuum.operations.scene import REASON_CHARACTERS
 from continuum.operations.search import searched
 from continuum.quoting import one_line, quoted
 
-# What is done about one run, and about several.
+# What is done about one run, and about several, where the reason does not say it.
 _WAYS_OUT = {
     "drift": (
-        "start a node with code that continues it",
-        "start a node with code that continues them",
+        "unblock it once a running node has code that continues it",
+        "unblock them once a running node has code that continues them",
     ),
     "input": (
         "cancel it and start it again with what the code takes, or deploy code that can read its input",
@@ -36,20 +36,23 @@ _OTHER_WAYS_OUT = (
     "mend what the reason says, then unblock it",
     "mend what the reasons say, then unblock them",
 )
+# What is left to say where the reason ends in what to do, as those of these kinds do.
+_AFTER_ADVICE = {
+    "input": ("", "do that for each of them"),
+    "corrupt": ("unblock it once that is done", "unblock them once that is done"),
+}
 
 
 def blocked_finding(runs: BlockedRuns, schema: str | None) -> Finding:
     """Return what is wrong with runs that are blocked, and the command that tries all of them again."""
-    for_one, for_all = _WAYS_OUT.get(runs.kind, _OTHER_WAYS_OUT)
     number = amount(runs.number, "run", more=runs.more)
     reason = one_line(runs.reason, REASON_CHARACTERS) or "it does not say why"
+    what = f"{number} of workflow {quoted(runs.workflow)}"
     if _is_one(runs):
-        text = f"{number} of workflow {quoted(runs.workflow)} is blocked: {reason}; {for_one}"
+        text = f"{what} is blocked: {reason}"
     else:
-        text = (
-            f"{number} of workflow {quoted(runs.workflow)} are blocked, the latest, run {runs.example}, by "
-            f"this: {reason}; {for_all}"
-        )
+        text = f"{what} are blocked, the latest, run {runs.example}, by this: {reason}"
+    text = "; ".join(filter(None, (text, _way_out(runs))))
     return health_finding(
         "blocked",
         runs.workflow,
@@ -115,6 +118,16 @@ def unknown_owner_finding(runs: UnknownOwner, schema: str | None) -> Finding:
         more=runs.more,
         evidence=(str(runs.worker),),
     )
+
+
+def _way_out(runs: BlockedRuns) -> str:
+    """Return what the reason of blocked runs does not say about what to do; nothing if it says all."""
+    for_one, for_all = _WAYS_OUT.get(runs.kind, _OTHER_WAYS_OUT)
+    if runs.kind in _AFTER_ADVICE and ";" in runs.reason:
+        for_one, for_all = _AFTER_ADVICE[runs.kind]
+        if "runs unblock" in runs.reason:
+            for_one, for_all = "", "do that for each of them"
+    return for_one if _is_one(runs) else for_all
 
 
 def _fixes(runs: BlockedRuns, schema: str | None) -> Iterator[str]:

@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from continuum import RunCancelled, RunHandle, Workflow
+from continuum.operations.health_check import check_health
 from tests.process.node import deadly_flows
 from tests.process.node.nodes import DEADLINE_S, Node, Site, eventually, site
 from tests.process.operations import deployed_after, deployed_before
@@ -36,6 +37,13 @@ def stop(node: Node) -> None:
     """Stop a node in order."""
     assert node.terminate() == 0
     eventually(lambda: not node.left(), f"left behind: {node.left()}")
+
+
+async def said_of_blocked(at: Site) -> str:
+    """Return what health says about the blocked runs, which are of one workflow and cause."""
+    report = await check_health(at.journal)
+    (finding,) = [each for each in report.findings if each.code == "blocked"]
+    return finding.sentence
 
 
 async def replace(at: Site, node: Node, modules: Sequence[str]) -> Node:
@@ -293,6 +301,8 @@ async def test_a_drift_ends_when_a_node_starts_with_other_code(dsn: str, schema:
         south = await replace(at, north, AFTER)
         await run.signal(deployed_before.go, "yes")
         await explained(run, "drift")
+        said = await said_of_blocked(at)
+        assert said.endswith("; unblock it once a running node has code that continues it")
         await replace(at, south, BEFORE)
         assert await run.result(DEADLINE_S) == "charged: yes"
 
@@ -307,6 +317,8 @@ async def test_an_input_that_does_not_fit_is_unblocked_by_the_fix_where_the_code
             run = await at.client.start("deployed.reading", 1, 2)
             cause = await explained(run, "input")
             stop(north)
+        said = await said_of_blocked(at)
+        assert (said.count("cancel it"), "deploy code" in said) == (1, False), "the reason says it"
         assert "actual" in cause.evidence
         stops, unblocks = cause.fixes
         assert " cancel " in stops.command

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from continuum.engine.drift_messages import corrupt_history, unreadable_options
+from continuum.engine.events import Event
 from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.health_port import (
     BlockedRuns,
@@ -70,6 +72,10 @@ def blocked(number: int, kind: str, reason: str = "so") -> HealthFacts:
     return replace(SERVED, blocked=[BlockedRuns("orders", kind, number, False, 1, RUN, reason, 2)])
 
 
+BAD_INPUT = (
+    "the code cannot read its input at number: it is a text; cancel it and start it again with what the code "
+    "takes, or deploy code that can read it"
+)
 # Facts about so many, and what is said of one and of two: a bar stands between the alternatives.
 Said = tuple[Callable[[int], HealthFacts], str]
 SAID: dict[str, Said] = {
@@ -158,7 +164,7 @@ SAID: dict[str, Said] = {
         lambda n: blocked(n, "drift"),
         (
             "{1 run|2 runs} of workflow 'orders' {is blocked|are blocked, the latest, run RUN, by this}: so; "
-            "start a node with code that continues {it|them}"
+            "unblock {it|them} once a running node has code that continues {it|them}"
         ),
     ),
     "blocked by damage": (
@@ -174,6 +180,31 @@ SAID: dict[str, Said] = {
             "{1 run|2 runs} of workflow 'orders' {is blocked|are blocked, the latest, run RUN, by this}: so; "
             "cancel {it|them} and start {it|each} again with what the code takes, or deploy code that can "
             "read {its|their} input"
+        ),
+    ),
+    "blocked by an input, with advice": (
+        lambda n: blocked(n, "input", BAD_INPUT),
+        (
+            "{1 run|2 runs} of workflow 'orders' {is blocked|are blocked, the latest, run RUN, by this}: the "
+            "code cannot read its input at number: it is a text; cancel it and start it again with what the "
+            "code takes, or deploy code that can read it{|; do that for each of them}"
+        ),
+    ),
+    "blocked by a broken history": (
+        lambda n: blocked(n, "corrupt", corrupt_history(3, Event(-1, 0, 0, ())).reason),
+        (
+            "{1 run|2 runs} of workflow 'orders' {is blocked|are blocked, the latest, run RUN, by this}: the "
+            "history is broken: event 3 is missing or cannot be read; restore it from a backup or cancel the "
+            "run; unblock {it|them} once that is done"
+        ),
+    ),
+    "blocked by options": (
+        lambda n: blocked(n, "corrupt", unreadable_options(3, "send", "it is new").reason),
+        (
+            "{1 run|2 runs} of workflow 'orders' {is blocked|are blocked, the latest, run RUN, by this}: "
+            "event 3: the options of send are not what this release writes: it is new; update this node to "
+            "the release that wrote them, then `continuum runs unblock`, or cancel the run{|; do that for "
+            "each of them}"
         ),
     ),
     "nothing": (
@@ -213,7 +244,7 @@ SAID: dict[str, Said] = {
         ),
     ),
 }
-ALTERNATIVE = re.compile(r"\{([^|}]+)\|([^|}]+)\}")
+ALTERNATIVE = re.compile(r"\{([^|}]*)\|([^|}]+)\}")
 
 
 def only(facts: HealthFacts, code: str) -> Finding:
