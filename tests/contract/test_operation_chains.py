@@ -7,7 +7,7 @@ from continuum.journal.port import Journal, Posted
 from continuum.operations.bulk import bulk_change
 from continuum.operations.bulk_preview import preview
 from tests.contract.builders import begin, history
-from tests.contract.operating import begun, outcomes, part
+from tests.contract.operating import begun, leased, operation_of, outcomes, part
 from tests.contract.test_forked_runs import forked
 
 
@@ -59,3 +59,18 @@ async def test_p22_a_chain_that_was_reset_is_counted_and_changed_once(journal: J
     execution = await begun(journal, "cancel", "workflow:orders")
     assert await part(journal, execution) == ("completed", 1, 0, 0, 1)
     assert await outcomes(journal, execution) == {latest: ("cancel", "done")}
+
+
+async def test_p22_a_fork_that_was_made_after_the_preview_is_spared(journal: Journal) -> None:
+    """Though it has the time of its origin's start, which is before."""
+    run = await begin(journal)
+    early, late = (forked(run, [], 0, succeeds=False) for _ in range(2))
+    assert await journal.fork_run(early) is Posted.ACCEPTED
+    operation = await operation_of(journal, bulk_change("cancel", "workflow:orders"))
+    assert await journal.fork_run(late) is Posted.ACCEPTED
+    assert await journal.begin_operation(operation)
+
+    execution = await leased(journal, operation)
+    assert await part(journal, execution) == ("completed", 2, 0, 0, 2)
+
+    assert await outcomes(journal, execution) == dict.fromkeys((run, early.id), ("cancel", "done"))

@@ -55,12 +55,12 @@ async def test_p22_each_run_is_cut_once_and_what_is_made_is_spared(
     monkeypatch.setattr(bulk_execution, "CUTS_PER_PART", 2)
     runs = await failed_runs(journal, 5)
 
-    # It finds what is made as well, some of it behind the place that is reached.
+    # What is made meets the search as well, some of it behind the place that is reached.
     done = await executed(journal, action, "workflow:orders", event)
 
     new = [new_run_of(done.id, run) for run in runs]
     assert await all_runs(journal) == sorted([*runs, *new])
-    assert (done.state, done.done) == ("completed", 5)
+    assert (done.state, done.done, done.skipped) == ("completed", 5, 0)
     for run, made in zip(runs, new, strict=True):
         (forked,) = await history(journal, made)
         assert forked.body[:2] == (run, action)

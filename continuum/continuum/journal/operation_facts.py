@@ -117,7 +117,8 @@ class CountedChange(NamedTuple):
 class Execution(NamedTuple):
     """What is executed: an operation under the token of a lease, and the conditions of its search.
 
-    Runs that started after `until` are spared, unless they continue a chain that began by then.
+    Runs that started or were forked after `until` are spared, unless they continue a chain that began by
+    then.
     """
 
     operation: str

@@ -139,7 +139,7 @@ class MemoryOperations(
             (first, latest)
             for first in map(self._runs.__getitem__, behind)
             if first.chain == first.start.id
-            and first.started_at <= execution.until
+            and self._began(first) <= execution.until
             and (latest := self._latest(first.start.id)) is not None
             and any(
                 all(holds(self._row(run), *condition) for condition in execution.where)
@@ -150,6 +150,11 @@ class MemoryOperations(
         if len(chosen) == limit:
             return chosen, chosen[-1][1]
         return chosen, behind[-1] if len(behind) == look else None
+
+    def _began(self, run: StoredRun) -> int:
+        """Return when a run came to be: a fork has the time of its origin's start."""
+        made = self._forks.get(run.start.id)
+        return run.started_at if made is None else max(run.started_at, made.made_at)
 
     def _count(
         self, stored: StoredOperation, run_id: RunId, outcome: ChangeOutcome, facts: dict[str, Any]

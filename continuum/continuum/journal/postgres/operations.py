@@ -153,7 +153,8 @@ class PostgresOperations(PostgresForks):
         until = f"to_timestamp(0) + {scan.bind(execution.until)} * interval '1 microsecond'"
         statements = self._database.statements
         # Chains are read in the order of the ids of their first runs: a chain that continues as new keeps its
-        # place. No more runs are read than are looked at.
+        # place. No more runs are read than are looked at. A fork has the time of its origin's start: when it
+        # was made counts.
         chosen = f""", chosen AS MATERIALIZED (
             SELECT s.place, s.id FROM operation o CROSS JOIN LATERAL (
                 SELECT l.id AS place, coalesce(l.latest, l.id) AS id FROM (
@@ -167,7 +168,10 @@ class PostgresOperations(PostgresForks):
                         UNION ALL SELECT ({meets}) FROM {scan.schema}.runs r WHERE r.id = l.latest
                     ) u
                 ) m
-                WHERE l.root IS NULL AND l.started_at <= {until} AND m.meets ORDER BY l.id LIMIT %(limit)s
+                WHERE l.root IS NULL AND l.started_at <= {until} AND m.meets
+                  AND NOT EXISTS (
+                      SELECT FROM {scan.schema}.forks x WHERE x.fork = l.id AND x.made_at > {until})
+                ORDER BY l.id LIMIT %(limit)s
             ) s
         )
         """
