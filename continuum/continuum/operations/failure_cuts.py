@@ -5,7 +5,8 @@
   code: to run it again might charge twice. If others failed and the code did nothing in between, they are
   pending again too.
 - A compensation failed, and the error of the run names it. The cut is before that failure: the compensation
-  is pending again, and the run ends as before once it has undone what it was to undo.
+  is pending again, and the run ends as before once it has undone what it was to undo. Signals, timers and
+  the ends of other calls may have come since.
 - The code failed by itself: nothing is cut off but what it asked for in the step in which it failed. None of
   that has run, and it must not bind the code that mends it.
 - What a compensation has undone because of the failure is no history to continue with: `cut_of` refuses it.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from continuum.engine.events import ABOUT_THE_HISTORY, COMMANDS, Event, EventType, Forking
+from continuum.engine.events import ABOUT_THE_HISTORY, CHILD_ENDS, COMMANDS, Event, EventType, Forking
 from continuum.errors import CutRefused
 from continuum.operations.cut_facts import Cut, History
 from continuum.operations.history_cuts import cut_of
@@ -30,6 +31,10 @@ _OF_COMPENSATIONS = (
     EventType.COMPENSATION_COMPLETED,
     EventType.COMPENSATION_FAILED,
 )
+_ENDS_OF_COMPENSATIONS = (EventType.COMPENSATION_COMPLETED, EventType.COMPENSATION_FAILED)
+# What comes whatever the code does; and what may come of calls that it made before.
+_FROM_OUTSIDE = {EventType.SIGNAL_RECEIVED, EventType.TIMER_FIRED, EventType.CANCEL_REQUESTED}
+_OF_OTHER_CALLS = {EventType.ACTIVITY_COMPLETED, *_ATTEMPTS, *CHILD_ENDS}
 # Commands of which the others have seen nothing, if the run ended in the step that issued them.
 _UNSEEN = COMMANDS - {EventType.CHILD_STARTED, EventType.RUN_CONTINUED_AS_NEW}
 
@@ -74,12 +79,47 @@ def failure_cut(events: Sequence[Event], error_text: str) -> int:
 
 
 def failed_compensation(events: Sequence[Event], error_text: str | None = None) -> Event | None:
-    """Return the first failure of a compensation in the last step; with an error text, one that it names."""
-    for event in events[_failing_step(events) :]:
-        failed = event.type == EventType.COMPENSATION_FAILED
-        if failed and (error_text is None or _as_an_error(events, event) in error_text):
-            return event
-    return None
+    """Return the first failure of a compensation since which the code has done nothing but compensate.
+
+    With an error text it is one that this names, and the code may have waited for something after it.
+    """
+    since = _compensating_since(events, may_wait=error_text is not None)
+    failures = [
+        event
+        for event in events[since:]
+        if event.type == EventType.COMPENSATION_FAILED
+        and (error_text is None or _as_an_error(events, event) in error_text)
+    ]
+    if not failures:
+        return None
+    # The code has handled those before which it waited: their names may be the same.
+    since = max(since, _compensating_since(events[: failures[-1].seq + 1], may_wait=False))
+    return next(event for event in failures if event.seq >= since)
+
+
+def _compensating_since(events: Sequence[Event], *, may_wait: bool) -> int:
+    """Return the place since which the code has done nothing but compensate.
+
+    Whatever came meanwhile does not matter if it ended nothing that was begun since. The code may have
+    waited for that with `may_wait`; without, a compensation was pending then.
+    """
+    compensations = {event.seq for event in events if event.type == EventType.COMPENSATION_SCHEDULED}
+    place, begun = len(events), -1
+    pending: set[int] = set()
+    while place - 1 > begun:
+        event = events[place - 1]
+        if event.type in _ENDS_OF_COMPENSATIONS:
+            pending.add(event.body[0])
+        elif event.type == EventType.COMPENSATION_SCHEDULED:
+            pending.discard(event.seq)
+        elif event.type not in COMMANDS | ABOUT_THE_HISTORY:
+            other = event.type in _OF_OTHER_CALLS
+            if not (may_wait or pending) or not (other or event.type in _FROM_OUTSIDE):
+                break
+            if other and event.body[0] not in compensations:
+                begun = max(begun, event.body[0])
+        place -= 1
+    return place
 
 
 def _as_an_error(events: Sequence[Event], failure: Event) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -54,6 +55,27 @@ async def order(mode: str) -> str:
         except continuum.ActivityError:
             if mode == "parallel":
                 await block.compensate("parallel")
+            raise
+
+
+@activity(name="stands_undo_later", retry=Retry(max_attempts=2, base=60.0, jitter=0.0))
+async def undo_later(what: str) -> None:
+    """Undo something at the second attempt, a minute later."""
+    if continuum.activity_context().attempt == 1:
+        raise OSError(f"undo {what} is slow")
+    await undo.fn(what)
+
+
+@workflow(name="stands_watched", signals=[go])
+async def watched() -> str:
+    """Charge and reserve, then ship; undo both at once if that fails, while a timer runs."""
+    async with asyncio.timeout(30), saga() as block:
+        block.add(undo, await do("charge"))
+        block.add(undo_later, await do("reserve"))
+        try:
+            return await do("ship")
+        except continuum.ActivityError:
+            await block.compensate("parallel")
             raise
 
 
@@ -160,6 +182,28 @@ async def test_parallel_compensations_are_tried_again_without_those_that_complet
     broken.remove(f"undo {what}")
     await failed(await apply(continuum_env, run))
     assert sorted(done) == ["charge", "reserve", "undo charge", "undo reserve"]
+    await nothing_is_found(continuum_env)
+
+
+@pytest.mark.parametrize("came", ["signal", "timer"])
+async def test_a_failed_compensation_is_not_hidden_by_what_comes_after_it(
+    continuum_env: Environment, came: str
+) -> None:
+    broken.update(("ship", "undo charge"))
+    run = await continuum_env.start(watched)
+    await continuum_env.settle()
+    if came == "signal":
+        await run.signal(go, "too late")
+    await failed(run)
+    kinds = [event.type for event in await run.history()]
+    later = kinds[kinds.index("compensation_failed") :]
+    assert later[-1] == "compensation_completed"
+    assert {"signal": "signal_received", "timer": "timer_fired"}[came] in later
+    ((command, when),) = await offered(run)
+    assert (command, when[:23]) == ("continuum runs restart RUN", "once stands_undo can su")
+    broken.remove("undo charge")
+    await failed(await apply(continuum_env, run))
+    assert done == ["charge", "reserve", "undo reserve", "undo charge"]
     await nothing_is_found(continuum_env)
 
 

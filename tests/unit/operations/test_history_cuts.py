@@ -10,7 +10,7 @@ import pytest
 from continuum.engine.events import Event, EventType, Forking
 from continuum.errors import ActivityError, CutRefused
 from continuum.operations.cut_facts import Cut, History
-from continuum.operations.failure_cuts import failure_cut, restart_cut
+from continuum.operations.failure_cuts import failed_compensation, failure_cut, restart_cut
 from continuum.operations.history_cuts import cut_of
 
 RUN = "01900000-0000-7000-8000-000000000001"
@@ -241,6 +241,65 @@ def test_compensations_that_failed_after_one_another_are_tried_again() -> None:
     cut = restarted(undone("release", 2), (EventType.COMPENSATION_FAILED, (6, "OSError", "no", "", 1)))
     assert cut.at == 5
     assert [call.name for call in cut.may_run_again] == ["release"]
+
+
+LATER = {
+    "signal": (EventType.SIGNAL_RECEIVED, ("go", b"", None)),
+    "timer": (EventType.TIMER_FIRED, (1,)),
+    "stop": (EventType.CANCEL_REQUESTED, ()),
+    "result": completed(0),
+    "attempt": (EventType.ACTIVITY_CRASHED, (0, 1)),
+    "child": (EventType.CHILD_COMPLETED, (2, b"")),
+}
+
+
+def compensating(*more: tuple[EventType, tuple[Any, ...]]) -> list[Event]:
+    """Return the events of a run whose refund has failed while something else was begun before."""
+    return events_of(
+        scheduled("look"),
+        (EventType.TIMER_STARTED, (7, *SITE, b"")),
+        STARTED,
+        scheduled("ship"),
+        failed(3),
+        undone("refund", 3),
+        undone("release", 3),
+        (EventType.COMPENSATION_FAILED, (5, "OSError", "no bank", "", 1)),
+        *more,
+    )
+
+
+@pytest.mark.parametrize("came", LATER)
+def test_a_compensation_is_tried_again_whatever_has_come_since(came: str) -> None:
+    released = (EventType.COMPENSATION_COMPLETED, (6, b""))
+    # While the other compensation was pending, and while the code waited after both.
+    for more in ((LATER[came], released), (released, LATER[came])):
+        cut = restart_cut(History(RUN, compensating(*more), lambda _: True), BAD)
+        assert (cut.at, [call.name for call in cut.runs_again if call.compensation]) == (7, ["refund"])
+        assert "release" in [call.name for call in cut.keeps]
+        assert cut.signals == (("go",) if came == "signal" else ())
+        assert "look" in [call.name for call in (cut.keeps if came == "result" else cut.runs_again)]
+
+
+def test_a_compensation_is_not_tried_again_after_the_code_has_done_something_else() -> None:
+    released = (EventType.COMPENSATION_COMPLETED, (6, b""))
+    for more in ((scheduled("notify"), completed(8), released), (failed(0), released)):
+        with pytest.raises(CutRefused, match=r"release \(event 6\) has undone since"):
+            restart_cut(History(RUN, compensating(*more), lambda _: True), f"{BAD}; ship failed")
+
+
+def test_without_an_error_only_compensations_that_nothing_came_between_count() -> None:
+    released = (EventType.COMPENSATION_COMPLETED, (6, b""))
+    found = failed_compensation(compensating(LATER["signal"], released))
+    assert found is not None
+    assert found.seq == 7
+    # The code may have handled it, and waited for that signal.
+    assert failed_compensation(compensating(released, LATER["signal"])) is None
+
+
+def test_failures_with_one_name_were_handled_if_the_code_has_waited_since() -> None:
+    again = (undone("refund", 2), (EventType.COMPENSATION_FAILED, (7, "OSError", "no bank", "", 1)))
+    assert restarted(LATER["signal"], *again).at == 8
+    assert restarted(*again[:1], (EventType.COMPENSATION_FAILED, (6, "OSError", "no bank", "", 1))).at == 5
 
 
 def test_a_compensation_is_not_tried_again_if_another_would_undo_a_second_time() -> None:
