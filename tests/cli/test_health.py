@@ -267,7 +267,7 @@ def test_a_node_that_was_killed_is_lost_with_what_it_owned(
         node.end()
     eventually(lambda: ("node-lost", "north") in found_by(cli), "it is not lost")
     codes = {code for code, _ in found_by(cli)}
-    assert codes == {"node-lost", "lease-expired", "nodes-absent"}
+    assert codes == {"node-lost", "lease-expired", "nodes-absent"}, "it waits for a signal"
     fixes = [each["fixes"] for (code, _), each in found_by(cli).items() if code == "lease-expired"]
     run_fixes(cli, dsn, fixes[0])
     assert len(fixes) > len([code for code, _ in found_by(cli) if code == "lease-expired"])
@@ -276,6 +276,33 @@ def test_a_node_that_was_killed_is_lost_with_what_it_owned(
     with node_of(cli, lease_ttl=1.0):
         until_gone(cli, "lease-expired")
         until_gone(cli, "node-lost")
+
+
+def test_work_of_a_killed_node_is_due_and_continued_by_the_fix(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("continuum.journal.postgres.health.EXPIRED_FOR_SECONDS", 0.0)
+    _, dsn, _, schema = cli.options
+    config = NodeConfig(
+        modules=(flows.__name__,), dsn=dsn, schema=schema, name="north", settings=Settings(lease_ttl=1.0)
+    )
+    node = launch(config)
+    try:
+        await_ready(node)
+        run = start(cli, 1)
+        eventually(lambda: cli("runs", "show", run, "--json").json["state"] == "suspended", "it runs")
+    finally:
+        node.end()
+    eventually(lambda: ("node-lost", "north") in found_by(cli), "it is not lost")
+    assert "no-nodes" not in {code for code, _ in found_by(cli)}
+    # The signal comes while its dead owner has the run.
+    assert cli("signal", run, "go", '"yes"').code == 0
+    finding = found_by(cli)["no-nodes", "nodes"]
+    assert finding["sentence"] == "1 run is due, which dead processes own, and no node lives; start one"
+    assert "nodes-absent" not in {code for code, _ in found_by(cli)}
+    assert finding["fixes"] == [f"continuum run-node {flows.__name__} --schema {schema}"]
+    with running(cli, finding["fixes"][0]):
+        assert cli("result", run).code == 0
 
 
 def test_code_that_no_node_has_is_named(cli: CommandLine) -> None:
@@ -452,49 +479,6 @@ def test_a_schema_that_is_behind_is_the_only_finding(cli: CommandLine, dsn: str,
     assert cli.bare("health", *here).json == []
 
 
-def test_a_reviewed_finding_is_silent_until_it_changes(cli: CommandLine) -> None:
-    on_journal(cli, lives)
-    on_journal(cli, lambda journal: begin(journal, workflow="payments"))
-    first = found_by(cli)["no-code", "payments"]["fingerprint"]
-    done = cli("health", "review", first, "--by", "ann", *NOW)
-    assert (done.code, done.out) == (0, "no-code of payments is silent until it changes\n")
-    assert cli("health", "review", first, *NOW).out == "no-code of payments was silent already\n"
-    on_journal(cli, lambda journal: begin(journal, workflow="payments"))
-    assert found_by(cli) == {}, "another run of the same kind changes nothing"
-    recorded = cli("audit", "list", "--json").out
-    assert [word in recorded for word in ("review_finding", "ann", first)] == [True, True, True]
-    assert "1 finding reviewed before" in cli("health", *NOW).out
-    assert first in cli("health", "--all", *NOW).out
-    on_journal(cli, lambda journal: begin(journal, workflow="payments", namespace="eu"))
-    changed = found_by(cli)["no-code", "payments"]
-    assert (changed["fingerprint"] != first, changed["count"]) == (True, 3)
-    assert "in namespaces 'default', 'eu'" in changed["sentence"]
-
-
-def test_a_review_of_blocked_runs_ends_when_another_one_is_blocked(cli: CommandLine) -> None:
-    async def block_another(journal: Journal) -> RunId:
-        worker = await worker_of(journal)
-        await journal.renew([worker.id], 600.0, FACTS)
-        run = await owned_run(journal, worker)
-        blocked = Transition(RunState.BLOCKED, reason="drift: so", fault=Fault("drift"))
-        await commit(journal, worker, write(run, transition=blocked))
-        return run.id
-
-    first = on_journal(cli, block_another)
-    finding = found_by(cli)["blocked", "orders"]
-    assert cli("health", "review", finding["fingerprint"], *NOW).code == 0
-    assert found_by(cli) == {}
-    second = on_journal(cli, block_another)
-    grown = found_by(cli)["blocked", "orders"]
-    assert (grown["fingerprint"], grown["count"]) == (finding["fingerprint"], 2)
-    again = cli("health", "review", grown["fingerprint"], *NOW)
-    assert again.out == "blocked of orders is silent until it changes\n"
-    assert cli("health", "review", grown["fingerprint"], *NOW).out == "blocked of orders was silent already\n"
-    for run in (second, first):
-        assert found_by(cli) == {}, "fewer of them are no news"
-        assert cli("cancel", run, "--force", "--yes").code == 0
-
-
 def test_a_run_that_nobody_wakes_is_woken_by_the_fix(cli: CommandLine) -> None:
     async def parked(journal: Journal) -> RunId:
         worker = await worker_of(journal)
@@ -512,15 +496,6 @@ def test_a_run_that_nobody_wakes_is_woken_by_the_fix(cli: CommandLine) -> None:
     assert finding["fixes"] == [f"continuum repair lost-wake {run} --schema {cli.options[3]}"]
     run_fixes(cli, cli.options[1], finding["fixes"])
     assert found_by(cli).keys() == {("backlog", "orders")}
-
-
-def test_a_finding_that_is_not_there_is_not_reviewed(cli: CommandLine) -> None:
-    outcome = cli("health", "review", "0123456789ab")
-    assert outcome.code == 1
-    assert outcome.err == (
-        "continuum: no finding has the fingerprint '0123456789ab' now: it is gone or has changed; "
-        f"`continuum health` shows what there is; looked in {place(cli)}\n"
-    )
 
 
 def test_more_than_are_counted_are_said_to_be_more(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -244,7 +244,40 @@ async def test_an_owner_whose_lease_ran_out_is_named_with_what_it_owns(
     assert (await health(journal)).expired == []
 
 
+async def test_work_of_a_dead_owner_is_due_while_nobody_lives(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not what sleeps or is paused; and where somebody lives, who would release it."""
+    for adapter in ("memory", "postgres"):
+        monkeypatch.setattr(f"continuum.journal.{adapter}.health.EXPIRED_FOR_SECONDS", 0.0)
+    worker = await worker_of(journal)
+    await owned_run(journal, worker)
+    paused = await owned_run(journal, worker)
+    _, other, mailed, asleep, late = [await owned_run(journal, worker) for _ in range(5)]
+    await queue_tasks(journal, worker, other, new_task())
+    await take_tasks(journal, worker)
+    await commit(journal, worker, write(other, transition=sleep_until(None, release=False)))
+    await commit(journal, worker, write(mailed, transition=sleep_until(None, release=False)))
+    await journal.post([signal(mailed.id)])
+    ever = sleep_until(journal.now() + 3_600_000_000, release=False)
+    await commit(journal, worker, write(asleep, transition=ever))
+    await commit(journal, worker, write(late, transition=sleep_until(journal.now() + 1, release=False)))
+    await journal.pause_run(paused.id)
+    await journal.renew([worker.id], -1.0, None)
+
+    (found,) = (await health(journal)).expired
+    assert (found.runs, found.due_runs, found.tasks, found.due_tasks, found.more_due) == (7, 4, 1, 1, False)
+
+    (found,) = (await health(journal, due_for=3600.0)).expired
+    assert (found.runs, found.due_runs, found.tasks, found.due_tasks) == (7, 0, 1, 0), "not for so long"
+
+    await worker_of(journal)
+    (found,) = (await health(journal)).expired
+    assert (found.runs, found.due_runs, found.tasks, found.due_tasks) == (7, 0, 1, 0), "another one lives"
+
+
 async def test_tasks_that_wait_are_grouped_by_queue_and_activity(journal: Journal) -> None:
+    await journal.register_versions([VersionRow("orders", "v1", "1", "shop.orders", None, None)])
     worker = await worker_of(journal)
     run = await owned_run(journal, worker, namespace="eu")
     tasks = [
@@ -258,6 +291,7 @@ async def test_tasks_that_wait_are_grouped_by_queue_and_activity(journal: Journa
 
     mail, printing = found["mail", "send"], found["", "print"]
     assert (mail.number, mail.isolated, mail.node, mail.namespace) == (2, False, None, "eu")
+    assert mail.module == "shop.orders"
     assert (printing.number, printing.isolated, printing.node) == (1, True, "north")
     assert (await health(journal, due_for=3600.0)).tasks == []
 
@@ -340,6 +374,18 @@ async def test_a_finding_is_reviewed_once_and_forgotten_when_it_changes(journal:
     assert await journal.review_finding(second, ["def"])
 
     assert (await health(journal)).reviewed.keys() == {"def"}
+
+
+async def test_the_parts_of_a_finding_are_reviewed_and_forgotten_with_it(journal: Journal) -> None:
+    review = Review("abc", "lost-wake", "orders", "ann", ["one", "two"])
+    assert await journal.review_finding(review, ["abc"])
+    reviewed = (await health(journal)).reviewed
+    assert reviewed.keys() == {"abc", "one", "two"}
+    assert len(set(reviewed.values())) == 1
+    assert not await journal.review_finding(review._replace(parts=["one", "three"]), ["abc"])
+    assert (await health(journal)).reviewed.keys() == {"abc", "one", "two"}, "it was silent"
+    assert await journal.review_finding(review._replace(parts=["one", "three"]), [])
+    assert (await health(journal)).reviewed.keys() == {"abc", "one", "three"}
 
 
 async def test_mail_wakes_a_run_that_is_then_due(journal: Journal) -> None:

@@ -83,7 +83,10 @@ class BlockedRuns(NamedTuple):
 
 
 class ExpiredOwner(NamedTuple):
-    """A worker whose lease has run out, and what it still owns."""
+    """A worker whose lease has run out, and what it still owns.
+
+    If no worker lives, some of that may be due: `due_runs`, more if `more_due`, and `due_tasks`.
+    """
 
     worker: WorkerId
     node: str
@@ -91,12 +94,19 @@ class ExpiredOwner(NamedTuple):
     since: int
     runs: int
     tasks: int
+    due_runs: int = 0
+    due_tasks: int = 0
+    more_due: bool = False
 
 
 class UnknownOwner(NamedTuple):
-    """A worker that does not exist and that owns runs of a workflow, so that no node looks for them."""
+    """A worker that does not exist and that owns runs or tasks of a workflow, so that no node looks for them.
+
+    `example` is a run, that of one of the tasks.
+    """
 
     worker: int
+    of_tasks: bool
     workflow: str
     number: int
     more: bool
@@ -105,7 +115,10 @@ class UnknownOwner(NamedTuple):
 
 
 class OverdueTasks(NamedTuple):
-    """Activity tasks that are due and have no owner; with `node`, only that one may claim them."""
+    """Activity tasks that are due and have no owner; with `node`, only that one may claim them.
+
+    `module` has the workflow of a run that waits for one of them, as far as is known.
+    """
 
     queue: str
     isolated: bool
@@ -115,6 +128,7 @@ class OverdueTasks(NamedTuple):
     number: int
     more: bool
     since: int
+    module: str | None = None
 
 
 class Quarantined(NamedTuple):
@@ -139,12 +153,11 @@ class OpenRuns(NamedTuple):
 
 
 class LostWakes(NamedTuple):
-    """Runs of one workflow that nobody owns, that have mail, and that are not due."""
+    """Runs of one workflow that nobody owns, that have mail, and that are not due; the oldest first."""
 
     workflow: str
-    number: int
     since: int
-    example: RunId
+    runs: Sequence[RunId]
 
 
 class RunsForNothing(NamedTuple):
@@ -190,20 +203,21 @@ class InterruptedOperation(NamedTuple):
 
 
 class Review(NamedTuple):
-    """A finding that a person has looked at."""
+    """A finding that a person has looked at, with all of its parts, which have fingerprints as well."""
 
     fingerprint: str
     code: str
     subject: str
     reviewer: str
+    parts: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class HealthFacts:
     """What is rare at this moment; `schema` is None for a journal without one.
 
-    `idle` has the open runs if no node lives. `reviewed` has when each finding was looked at, by its
-    fingerprint.
+    `idle` has the open runs if no node lives. `reviewed` has when each finding and each of
+    its parts was looked at, by their fingerprints.
     """
 
     now: int

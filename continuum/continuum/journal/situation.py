@@ -28,8 +28,8 @@ class Lease(NamedTuple):
 class TaskPlace(NamedTuple):
     """An activity task and its place: with its owner, or in its queue.
 
-    `ahead` tasks of the queue are claimed before it, and `busy` ones run, each counted up to
-    `SITUATION_COUNT`.  Times are in microseconds, timeouts in seconds, 0 for none.
+    If it is `lost`, its owner does not exist. `ahead` tasks of the queue are claimed before it, and `busy`
+    ones run, each counted up to `SITUATION_COUNT`. Times are in microseconds, timeouts in seconds, 0 is none.
     """
 
     seq: int
@@ -48,6 +48,7 @@ class TaskPlace(NamedTuple):
     deadline: int | None = None
     ahead: int = 0
     busy: int = 0
+    lost: bool = False
 
 
 class OpenChild(NamedTuple):

@@ -35,7 +35,8 @@ class Finding:
     A fix that ends in a semicolon is SQL, any other is for a shell. `since` is in microseconds on the
     journal's clock. With `more` there are more than `count`. `evidence` is what matters about it beside code
     and subject: no counts and no times. `latest` is when what it is about became more last, if that matters:
-    a review that is older does not cover it.
+    a review that is older does not cover it. Nor does a review of other `parts`, such as runs, if it has
+    some: they are given where no time says when it became more.
     """
 
     code: str
@@ -48,16 +49,27 @@ class Finding:
     more: bool = False
     evidence: tuple[str, ...] = ()
     latest: int | None = None
+    parts: tuple[str, ...] = ()
 
     def is_covered(self, reviewed: Mapping[str, int]) -> bool:
-        """Return whether a person has looked at all of it, by when findings were reviewed."""
+        """Return whether a person has looked at all of it, by when findings and parts were reviewed."""
         at = reviewed.get(self.fingerprint)
-        return at is not None and (self.latest is None or self.latest <= at)
+        if at is None or (self.latest is not None and self.latest > at):
+            return False
+        return all(part in reviewed for part in self.fingerprints_of_parts)
 
     @property
     def fingerprint(self) -> str:
         """A name for this finding that stays until what matters about it changes."""
-        said = "\0".join((self.code, self.subject, *self.evidence))
+        return self._named(*self.evidence)
+
+    @property
+    def fingerprints_of_parts(self) -> tuple[str, ...]:
+        """A name for each of its parts."""
+        return tuple(self._named(*self.evidence, "part", part) for part in self.parts)
+
+    def _named(self, *evidence: str) -> str:
+        said = "\0".join((self.code, self.subject, *evidence))
         return hashlib.sha256(said.encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
 
 

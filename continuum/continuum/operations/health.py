@@ -5,16 +5,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from continuum.journal.health_port import HealthFacts, HealthNode, OverdueRuns, OverdueTasks
+from continuum.journal.health_port import (
+    HealthFacts,
+    HealthNode,
+    OverdueRuns,
+    OverdueTasks,
+)
 from continuum.journal.odd_rows import OddRow
 from continuum.journal.version_facts import is_importable
+from continuum.operations.absent_nodes import owned_and_due, without_nodes
 from continuum.operations.commands import command
 from continuum.operations.findings import Finding, amount, verb
 from continuum.operations.health_codes import HEALTH_CODES, health_finding
 from continuum.operations.odd_row_advice import advice_for, mending_sql, repair_of
 from continuum.operations.old_pauses import old_pause_finding
 from continuum.operations.repair_commands import repair_command
-from continuum.operations.stuck_runs import blocked_finding, idle_finding, unknown_owner_finding
+from continuum.operations.stuck_runs import (
+    blocked_finding,
+    idle_finding,
+    lost_wake_finding,
+    unknown_owner_finding,
+)
 from continuum.quoting import listed, one_line, quoted, shortened
 
 # A run that is due is claimed within milliseconds, and after a lost notification within a poll.
@@ -29,9 +40,8 @@ def judge(facts: HealthFacts) -> list[Finding]:
     found = [
         *each.runs(),
         *each.tasks(),
-        *each.absent(),
         *(unknown_owner_finding(owner, facts.schema) for owner in facts.unknown_owners),
-        *each.lost_wakes(),
+        *(lost_wake_finding(runs, facts.schema) for runs in facts.lost_wakes),
         *each.blocked(),
         *each.idle_for_ever(),
         *each.expired(),
@@ -65,13 +75,8 @@ class _Judge:
     def runs(self) -> Iterator[Finding]:
         """Judge the runs that are due and that nobody has claimed."""
         overdue = self._facts.overdue
-        if overdue and not self._living:
-            since, count = min(each.since for each in overdue), sum(each.number for each in overdue)
-            modules = sorted({str(each.module) for each in overdue if is_importable(each.module)})
-            more = any(each.more for each in overdue)
-            text = f"{_runs(count, more)} due, and no node lives; start one"
-            fixes = self._start(modules)
-            yield health_finding("no-nodes", "nodes", text, *fixes, since=since, count=count, more=more)
+        if not self._living:
+            yield from without_nodes(self._facts, self._start)
             return
         groups: defaultdict[tuple[str, str, str | None], list[OverdueRuns]] = defaultdict(list)
         for each in overdue:
@@ -140,7 +145,7 @@ class _Judge:
 
     def tasks(self) -> Iterator[Finding]:
         """Judge the activity tasks that are due and that nobody has claimed."""
-        if not self._living and self._facts.overdue:
+        if not self._living and (self._facts.overdue or owned_and_due(self._facts)):
             return
         groups: defaultdict[tuple[str, str, str], list[OverdueTasks]] = defaultdict(list)
         for each in self._facts.tasks:
@@ -152,18 +157,22 @@ class _Judge:
             them = verb(count, "it", "them", more=more)
             due = f"{amount(count, 'task', more=more)} of activity {quoted(activity)} {waits} in {where}"
             hosts = ("--activity-hosts", "1") if any(each.isolated for each in tasks) else ()
+            only = {each.node for each in tasks}
+            named = ("--name", str(*only)) if len(only) == 1 and None not in only else ()
+            modules = sorted({str(each.module) for each in tasks if is_importable(each.module)})
             fixes: Iterable[str] = ()
             if code == "queue-unserved":
                 host = ", with --activity-hosts 1 or more" if hosts else ""
+                host += f", with --name {only.pop()}: they are for that node alone" if named else ""
                 spaces = listed(sorted({quoted(each.namespace) for each in tasks}))
                 text = (
                     f"{due}, and no node may run {them}; start one that has the activity, for namespace "
                     f"{spaces}{host}"
                 )
-                fixes = self._start((), *hosts, namespaces=[each.namespace for each in tasks])
+                fixes = self._start(modules, *named, *hosts, namespaces=[each.namespace for each in tasks])
             elif code == "no-nodes":
                 text = f"{due}, and no node lives; start one"
-                fixes = self._start((), *hosts)
+                fixes = self._start(modules, *named, *hosts)
             else:
                 text = f"{due}, though nodes could run {them}; raise the limit of the queue, or add nodes"
             yield health_finding(
@@ -187,48 +196,6 @@ class _Judge:
             for node in self._working
         )
         return "queue-backlog" if served else "queue-unserved"
-
-    def absent(self) -> Iterator[Finding]:
-        """Judge open runs that wait for something while no node lives; what is due is judged by itself."""
-        if self._facts.overdue or self._facts.tasks:
-            return
-        idle, blocked = self._facts.idle, self._facts.blocked
-        # Those that are blocked need mending, and no node until then.
-        count = sum(each.number for each in idle) - sum(each.number for each in blocked)
-        more = any(each.more for each in idle) or any(each.more for each in blocked)
-        if not idle or (count <= 0 and not more):
-            return
-        modules = sorted({str(each.module) for each in idle if is_importable(each.module)})
-        count = max(count, 1)
-        wait = verb(count, "waits", "wait", more=more)
-        due = verb(count, "it once it is", "them once they are", more=more)
-        runs = amount(count, "open run", more=more)
-        text = f"{runs} {wait}, and no node lives that would continue {due} due; start one"
-        yield health_finding("nodes-absent", "nodes", text, *self._start(modules), count=count, more=more)
-
-    def lost_wakes(self) -> Iterator[Finding]:
-        """Judge runs that have mail and that no claim looks for."""
-        for each in self._facts.lost_wakes:
-            runs = f"{amount(each.number, 'run')} of workflow {quoted(each.workflow)}"
-            if each.number == 1:
-                text = (
-                    f"{runs} has unread mail and no owner, and is not due: no node looks for it; repair it, "
-                    f"it is run {each.example}"
-                )
-            else:
-                text = (
-                    f"{runs} have unread mail and no owner, and are not due: no node looks for them; repair "
-                    f"each, one is run {each.example}, and `continuum verify` names all"
-                )
-            yield health_finding(
-                "lost-wake",
-                each.workflow,
-                text,
-                repair_command("lost-wake", each.example, self._facts.schema),
-                since=each.since,
-                count=each.number,
-                evidence=(each.example,),
-            )
 
     def blocked(self) -> Iterator[Finding]:
         """Judge blocked runs."""

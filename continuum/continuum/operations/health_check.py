@@ -49,7 +49,8 @@ async def review_finding(
             "`continuum health` shows what there is"
         )
     reviewer = "" if record.actor is None else record.actor.name
-    review = Review(fingerprint, finding.code, finding.subject, reviewer)
+    parts = finding.fingerprints_of_parts
+    review = Review(fingerprint, finding.code, finding.subject, reviewer, parts)
     audit = record(Action.REVIEW_FINDING, fingerprint, code=finding.code, about=finding.subject)
     covered = [each.fingerprint for each in found.values() if each.is_covered(facts.reviewed)]
     return finding, await journal.review_finding(review, covered, audit=audit)

@@ -26,7 +26,7 @@ HEALTH_CODES: Mapping[str, Code] = {
     ),
     "owner-unknown": Code(
         _ERROR,
-        "runs belong to a worker that does not exist: no node looks for them",
+        "runs or activity tasks belong to a worker that does not exist: no node looks for them",
         "`continuum repair owner-unknown RUN` for each; `continuum verify` names them",
     ),
     "lost-wake": Code(
@@ -142,7 +142,8 @@ def health_finding(
     more: bool = False,
     evidence: tuple[str, ...] = (),
     latest: int | None = None,
+    parts: tuple[str, ...] = (),
 ) -> Finding:
     """Return a finding of a code of this table, as severe as the table says."""
     severity = HEALTH_CODES[code].severity
-    return Finding(code, severity, subject, sentence, fixes, since, count, more, evidence, latest)
+    return Finding(code, severity, subject, sentence, fixes, since, count, more, evidence, latest, parts)

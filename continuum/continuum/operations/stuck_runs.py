@@ -1,10 +1,10 @@
-"""The findings about runs of one workflow that are blocked, or wait for nothing that could come."""
+"""The findings about runs of one workflow that are blocked, or that nobody or nothing would wake."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from continuum.journal.health_port import BlockedRuns, RunsForNothing, UnknownOwner
+from continuum.journal.health_port import BlockedRuns, LostWakes, RunsForNothing, UnknownOwner
 from continuum.operations.commands import command
 from continuum.operations.findings import Finding, amount, verb
 from continuum.operations.health_codes import health_finding
@@ -95,28 +95,56 @@ def idle_finding(runs: RunsForNothing, schema: str | None) -> Finding:
     )
 
 
-def unknown_owner_finding(runs: UnknownOwner, schema: str | None) -> Finding:
-    """Return that runs of one workflow belong to a worker that does not exist."""
-    number = amount(runs.number, "run", more=runs.more)
-    what = f"{number} of workflow {quoted(runs.workflow)}"
-    if _is_one(runs):
+def lost_wake_finding(runs: LostWakes, schema: str | None) -> Finding:
+    """Return that runs of one workflow have mail, and that no claim looks for them."""
+    count, example = len(runs.runs), runs.runs[0]
+    what = f"{amount(count, 'run')} of workflow {quoted(runs.workflow)}"
+    if count == 1:
         text = (
-            f"{what} belongs to worker {runs.worker}, which does not exist: no node looks for it; repair it"
+            f"{what} has unread mail and no owner, and is not due: no node looks for it; repair it, "
+            f"it is run {example}"
         )
     else:
         text = (
-            f"{what} belong to worker {runs.worker}, which does not exist: no node looks for them; repair "
-            f"each, one is run {runs.example}, and `continuum verify` names all"
+            f"{what} have unread mail and no owner, and are not due: no node looks for them; repair "
+            f"each, one is run {example}, and `continuum verify` names all"
+        )
+    return health_finding(
+        "lost-wake",
+        runs.workflow,
+        text,
+        repair_command("lost-wake", example, schema),
+        since=runs.since,
+        count=count,
+        parts=tuple(runs.runs),
+    )
+
+
+def unknown_owner_finding(each: UnknownOwner, schema: str | None) -> Finding:
+    """Return that runs or tasks of one workflow belong to a worker that does not exist."""
+    number = amount(each.number, "task" if each.of_tasks else "run", more=each.more)
+    what = f"{number} of workflow {quoted(each.workflow)}"
+    run = f"{'of ' if each.of_tasks else ''}run {each.example}"
+    if _is_one(each):
+        named = f", it is {run}" if each.of_tasks else ""
+        text = (
+            f"{what} belongs to worker {each.worker}, which does not exist: no node looks for it; repair "
+            f"it{named}"
+        )
+    else:
+        text = (
+            f"{what} belong to worker {each.worker}, which does not exist: no node looks for them; repair "
+            f"each, one is {run}, and `continuum verify` names all"
         )
     return health_finding(
         "owner-unknown",
-        runs.workflow,
+        each.workflow,
         text,
-        repair_command("owner-unknown", runs.example, schema),
-        since=runs.since,
-        count=runs.number,
-        more=runs.more,
-        evidence=(str(runs.worker),),
+        repair_command("owner-unknown", each.example, schema),
+        since=each.since,
+        count=each.number,
+        more=each.more,
+        evidence=(str(each.worker), *(("task",) if each.of_tasks else ())),
     )
 
 

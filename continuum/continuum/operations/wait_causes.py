@@ -73,6 +73,8 @@ def _calls(scene: Scene) -> Iterator[Cause]:
         call, task = calls.get(seq), tasks.get(seq)
         if task is not None and task.owner_pid is not None:
             yield _task_running(scene, task, call)
+        elif task is not None and task.lost:
+            yield _task_lost(scene, task, call)
         elif task is not None and seq in scene.situation.suspicions:
             yield _suspected(scene, task, scene.situation.suspicions[seq], call)
         elif task is not None and (pause := scene.situation.paused_queues.get(task.queue)) is not None:
@@ -117,6 +119,16 @@ def _task_running(scene: Scene, task: TaskPlace, call: OpenCall | None) -> Cause
         f"{cause.sentence}; that node gives no sign of life, and once its lease has ended another runs it"
     )
     return replace(cause, sentence=silent, wakes_by=f"a node that has {task.activity}", wakes_at=None)
+
+
+def _task_lost(scene: Scene, task: TaskPlace, call: OpenCall | None) -> Cause:
+    return Cause(
+        "lost_wake",
+        f"the task of activity {task.activity} belongs to a worker that does not exist: no node looks for it",
+        optional_moment(task.claimed_at),
+        {"activity": task.activity, "seq": task.seq, "attempt": task.attempt, **_facts(call)},
+        fixes=(Fix(f"continuum repair owner-unknown {scene.run.id}"), scene.cancel()),
+    )
 
 
 def _running_here(scene: Scene, call: OpenCall) -> Cause:

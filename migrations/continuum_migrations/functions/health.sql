@@ -104,27 +104,48 @@ BEGIN
 END
 $$;
 
--- Workers whose lease ran out before p_by, with how many runs and tasks each still owns, counted up to p_most.
+-- Workers whose lease ran out before p_by, with how many runs and tasks each still owns, counted up to p_most. If no worker
+-- lives, also how many of these have something to do now: of the runs, p_most of all workers are looked at; `more_due` if
+-- there are more.
 CREATE OR REPLACE FUNCTION {schema}.expired_owners(p_by timestamptz, p_workers integer, p_most integer)
-RETURNS TABLE (id bigint, node text, role text, since timestamptz, runs bigint, tasks bigint)
+RETURNS TABLE (id bigint, node text, role text, since timestamptz, runs bigint, tasks bigint, due_runs bigint,
+               due_tasks bigint, more_due boolean)
 LANGUAGE plpgsql STABLE
 SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off SET plan_cache_mode = force_generic_plan
 AS $$
+DECLARE
+    v_pauses boolean := EXISTS (SELECT FROM {schema}.pauses p WHERE p.kind <> 'queue');
+    v_each integer := 0;
 BEGIN
+    IF NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.expires_at > clock_timestamp()) THEN
+        v_each := greatest(p_most / (SELECT greatest(count(*), 1) FROM {schema}.workers w WHERE w.expires_at <= p_by), 100);
+    END IF;
     RETURN QUERY
     SELECT w.id, w.node, w.role, w.expires_at,
            (SELECT count(*) FROM (SELECT FROM {schema}.runs r WHERE r.owner = w.id LIMIT p_most + 1) l),
-           (SELECT count(*) FROM (SELECT FROM {schema}.tasks t WHERE t.owner = w.id LIMIT p_most + 1) l)
-    FROM {schema}.workers w WHERE w.expires_at <= p_by AND isfinite(w.expires_at) ORDER BY w.expires_at LIMIT p_workers;
+           c.tasks, d.due, CASE WHEN v_each > 0 THEN c.tasks ELSE 0 END, d.due > 0 AND d.looked_at > v_each
+    FROM (SELECT x.* FROM {schema}.workers x WHERE x.expires_at <= p_by AND isfinite(x.expires_at)
+          ORDER BY x.expires_at LIMIT p_workers) w
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS tasks FROM (SELECT FROM {schema}.tasks t WHERE t.owner = w.id LIMIT p_most + 1) l
+    ) c
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE o.is_due) AS due, count(*) AS looked_at FROM (
+            SELECT r.paused_at IS NULL AND NOT (v_pauses AND {schema}.paused_together(r.workflow, r.namespace, r.pause_lifted_at))
+                   AND (r.state = {state.running} OR r.due_at <= clock_timestamp()
+                        OR EXISTS (SELECT FROM {schema}.inbox i WHERE i.run_id = r.id)) AS is_due
+            FROM {schema}.runs r WHERE v_each > 0 AND r.owner = w.id LIMIT v_each + 1
+        ) o
+    ) d ORDER BY w.expires_at;
 END
 $$;
 
 -- Activity tasks without owner that have been due since p_by or longer, by queue, activity, node and namespace. Up to p_most
 -- of a queue are looked at; `more` if there are more. While something is paused they are the first and the last ones: before
--- all others there may be very many of paused runs that no claim has put aside.
+-- all others there may be very many of paused runs that no claim has put aside. `workflow` is that of a run of them.
 CREATE OR REPLACE FUNCTION {schema}.overdue_tasks(p_by timestamptz, p_queues integer, p_most integer)
 RETURNS TABLE (queue text, isolated boolean, activity text, node text, namespace text, tasks bigint, more boolean,
-               since timestamptz)
+               since timestamptz, workflow text)
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 SET plan_cache_mode = force_generic_plan
@@ -145,11 +166,12 @@ BEGIN
             ORDER BY t.isolated, t.queue LIMIT 1
         ) n WHERE q.number < p_queues
     )
-    SELECT q.name, q.isolated, f.activity, f.node, f.namespace, count(*), bool_or(f.all_tasks > p_most), min(f.due_at)
+    SELECT q.name, q.isolated, f.activity, f.node, f.namespace, count(*), bool_or(f.all_tasks > p_most), min(f.due_at),
+           min(f.workflow)
     FROM (SELECT x.* FROM queues x WHERE NOT EXISTS (
         SELECT FROM {schema}.pauses p WHERE p.kind = 'queue' AND p.name = x.name)) q
     CROSS JOIN LATERAL (
-        SELECT d.activity, d.node, d.due_at, r.namespace, d.all_tasks FROM (
+        SELECT d.activity, d.node, d.due_at, r.namespace, r.workflow, d.all_tasks FROM (
             SELECT l.*, count(*) OVER () AS all_tasks FROM (
                 (SELECT t.run_id, t.seq, t.activity, t.node, t.due_at FROM {schema}.tasks t
                  WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = q.isolated AND t.queue = q.name
@@ -197,16 +219,16 @@ END
 $$;
 
 -- Runs without owner that have mail and are not due, by workflow: no claim looks for them. The oldest p_rows rows of all
--- inboxes are looked at; those of a run that nobody wakes come to be among them.
+-- inboxes are looked at; those of a run that nobody wakes come to be among them. `ids` are those of the runs, the oldest first.
 CREATE OR REPLACE FUNCTION {schema}.lost_wakes(p_rows integer)
-RETURNS TABLE (workflow text, runs bigint, since timestamptz, example uuid)
+RETURNS TABLE (workflow text, since timestamptz, ids uuid[])
 LANGUAGE plpgsql STABLE
 SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off SET jit = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT x.workflow, count(*), min(x.updated_at), (array_agg(x.id ORDER BY x.updated_at, x.id))[1]
+    SELECT x.workflow, min(x.updated_at), array_agg(x.id ORDER BY x.updated_at, x.id)
     FROM (SELECT DISTINCT i.run_id FROM (SELECT y.run_id FROM {schema}.inbox y ORDER BY y.id LIMIT p_rows) i) m
     CROSS JOIN LATERAL (
         SELECT r.workflow, r.updated_at, r.id FROM {schema}.runs r
@@ -237,17 +259,19 @@ BEGIN
 END
 $$;
 
--- Silence a finding, forget those that have changed since they were silenced, and record who did so; false if it was silent.
+-- Silence a finding with its parts, forget those that have changed since they were silenced, and record who did so; false if
+-- it was silent.
 CREATE OR REPLACE FUNCTION {schema}.review_finding(
-    p_fingerprint text, p_code text, p_subject text, p_reviewer text, p_current text[], p_audit jsonb
+    p_fingerprint text, p_code text, p_subject text, p_reviewer text, p_current text[], p_audit jsonb,
+    p_parts text[] DEFAULT '{}'
 ) RETURNS boolean
 LANGUAGE plpgsql AS $$
 DECLARE
     v_silenced boolean;
 BEGIN
     DELETE FROM {schema}.health_reviews h WHERE h.fingerprint <> ALL (p_current);
-    INSERT INTO {schema}.health_reviews (fingerprint, code, subject, reviewer)
-    VALUES (p_fingerprint, p_code, p_subject, p_reviewer) ON CONFLICT DO NOTHING;
+    INSERT INTO {schema}.health_reviews (fingerprint, code, subject, reviewer, parts)
+    VALUES (p_fingerprint, p_code, p_subject, p_reviewer, p_parts) ON CONFLICT DO NOTHING;
     v_silenced := FOUND;
     PERFORM {schema}.record_change(p_audit, CASE WHEN v_silenced THEN 'done' ELSE 'already' END);
     RETURN v_silenced;

@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from continuum import RunHandle
+from continuum import Fix, RunHandle
 from continuum.engine.ids import RunId
+from continuum.operations.health_check import check_health
 from tests.process.node.nodes import DEADLINE_S, Site, site
 from tests.process.operations import waiting_flows as flows
 from tests.process.operations.explaining import (
@@ -158,6 +159,35 @@ async def test_an_activity_that_no_process_may_run_says_what_is_missing(dsn: str
         assert cause.sentence.endswith("none that has loaded it has an activity host")
         assert cause.wakes_by == "a node that has explain.apart"
         await apply(at, cause.fixes[0])
+        assert await run.result(DEADLINE_S) == "done apart"
+
+
+async def test_an_activity_of_a_worker_that_does_not_exist_runs_after_the_fix(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, activity_hosts=0)
+        run = await at.client.start(flows.runs_apart)
+        await explained(run, "activity_queued")
+        await at.sql("update {schema}.tasks set owner = 99999, claimed_at = now()")
+        cause = await explained(run, "lost_wake")
+        assert cause.wakes_by is None
+        (finding,) = [each for each in (await check_health(at.journal)).findings if each.count]
+        assert (finding.code, finding.subject) == ("owner-unknown", "explain.isolated")
+        assert finding.fixes == (f"{cause.fixes[0].command} --schema {schema}",)
+        await apply(at, cause.fixes[0])
+        assert "owner-unknown" not in {each.code for each in (await check_health(at.journal)).findings}
+        at.node("south", modules=MODULES, activity_hosts=1)
+        assert await run.result(DEADLINE_S) == "done apart"
+
+
+async def test_tasks_that_no_node_may_run_get_one_by_the_fix(dsn: str, schema: str) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES, activity_hosts=0)
+        run = await at.client.start(flows.runs_apart)
+        await explained(run, "activity_queued")
+        (finding,) = (await check_health(at.journal, due_for=0.0)).findings
+        assert finding.code == "queue-unserved"
+        assert finding.fixes == (f"continuum run-node {MODULE} --activity-hosts 1 --schema {schema}",)
+        await apply(at, Fix(finding.fixes[0].removesuffix(f" --schema {schema}")))
         assert await run.result(DEADLINE_S) == "done apart"
 
 

@@ -37,6 +37,15 @@ def test_a_fingerprint_changes_with_what_matters(changed: dict[str, object]) -> 
     assert replace(FOUND, **changed).fingerprint != FOUND.fingerprint  # type: ignore[arg-type]
 
 
+def test_a_review_covers_the_parts_that_it_has_seen_and_fewer() -> None:
+    both, one, another = (replace(FOUND, parts=parts) for parts in (("a", "b"), ("b",), ("b", "c")))
+    assert both.fingerprint == one.fingerprint == FOUND.fingerprint
+    reviewed = dict.fromkeys([both.fingerprint, *both.fingerprints_of_parts], 1)
+    assert [each.is_covered(reviewed) for each in (both, one, another)] == [True, True, False]
+    alike = replace(both, subject="payments")
+    assert not set(alike.fingerprints_of_parts) & set(both.fingerprints_of_parts), "as findings do"
+
+
 def test_counts_are_said_in_words() -> None:
     assert [amount(1, "run"), amount(2, "run"), amount(10_000, "run", more=True)] == [
         "1 run",

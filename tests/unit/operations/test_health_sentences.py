@@ -24,6 +24,7 @@ from continuum.journal.health_port import (
     OverdueTasks,
     Quarantined,
     RunsForNothing,
+    UnknownOwner,
 )
 from continuum.journal.node_code import NodeCode
 from continuum.journal.port import Loaded
@@ -72,6 +73,7 @@ def blocked(number: int, kind: str, reason: str = "so") -> HealthFacts:
     return replace(SERVED, blocked=[BlockedRuns("orders", kind, number, False, 1, RUN, reason, 2)])
 
 
+DEAD = ExpiredOwner(WorkerId(7), "north", "run_host", 1, 5, 5)
 BAD_INPUT = (
     "the code cannot read its input at number: it is a text; cancel it and start it again with what the code "
     "takes, or deploy code that can read it"
@@ -146,11 +148,41 @@ SAID: dict[str, Said] = {
         ),
     ),
     "lost-wake": (
-        lambda n: replace(SERVED, lost_wakes=[LostWakes("orders", n, 1, RUN)]),
+        lambda n: replace(SERVED, lost_wakes=[LostWakes("orders", 1, [RUN] * n)]),
         (
             "{1 run|2 runs} of workflow 'orders' {has|have} unread mail and no owner, and {is|are} not due: "
             "no node looks for {it|them}; repair {it, it is run RUN|each, one is run RUN, and `continuum "
             "verify` names all}"
+        ),
+    ),
+    "owner-unknown": (
+        lambda n: replace(SERVED, unknown_owners=[UnknownOwner(7, False, "orders", n, False, 1, RUN)]),
+        (
+            "{1 run|2 runs} of workflow 'orders' {belongs|belong} to worker 7, which does not exist: no node "
+            "looks for {it|them}; repair {it|each, one is run RUN, and `continuum verify` names all}"
+        ),
+    ),
+    "owner-unknown of tasks": (
+        lambda n: replace(SERVED, unknown_owners=[UnknownOwner(7, True, "orders", n, False, 1, RUN)]),
+        (
+            "{1 task|2 tasks} of workflow 'orders' {belongs|belong} to worker 7, which does not exist: no "
+            "node looks for {it|them}; repair {it, it is of run RUN|each, one is of run RUN, and `continuum "
+            "verify` names all}"
+        ),
+    ),
+    "no-nodes, dead owners": (
+        lambda n: replace(NOTHING, expired=[DEAD._replace(due_runs=n)]),
+        "{1 run is|2 runs are} due, which dead processes own, and no node lives; start one",
+    ),
+    "no-nodes, dead owners of tasks": (
+        lambda n: replace(NOTHING, expired=[DEAD._replace(due_tasks=n)]),
+        "{1 task is|2 tasks are} due, which dead processes own, and no node lives; start one",
+    ),
+    "no-nodes, some with dead owners": (
+        lambda n: replace(due(1), nodes=[], expired=[DEAD._replace(due_runs=n, due_tasks=n)]),
+        (
+            "{2 runs and 1 task|3 runs and 2 tasks} are due, of which dead processes own some, and no node "
+            "lives; start one"
         ),
     ),
     "blocked": (
@@ -269,6 +301,29 @@ def test_a_finding_that_lacks_a_node_names_the_command_that_starts_one(case: str
     facts, _ = SAID[case]
     finding = only(facts(1), case.partition(",")[0])
     assert finding.fixes == ("continuum run-node MODULE",), "no node has told which module it is"
+
+
+def test_a_node_for_tasks_is_started_with_the_module_of_a_run_that_waits_for_them() -> None:
+    waiting = OverdueTasks("mail", False, "print", None, "default", 1, False, 1, "shop.orders")
+    facts = replace(SERVED, tasks=[waiting])
+    assert only(facts, "queue-unserved").fixes == ("continuum run-node shop.orders",)
+    assert only(replace(facts, nodes=[]), "no-nodes").fixes == ("continuum run-node shop.orders",)
+
+
+def test_a_node_for_tasks_of_one_node_alone_gets_its_name() -> None:
+    bound = OverdueTasks("mail", True, "print", "gone", "default", 1, False, 1, "shop.orders")
+    finding = only(replace(SERVED, tasks=[bound]), "queue-unserved")
+    assert finding.fixes == ("continuum run-node shop.orders --name gone --activity-hosts 1",)
+    assert finding.sentence.endswith(", with --name gone: they are for that node alone")
+    facts = replace(SERVED, tasks=[bound, bound._replace(node=None)])
+    assert only(facts, "queue-unserved").fixes == ("continuum run-node shop.orders --activity-hosts 1",)
+
+
+def test_work_of_dead_processes_is_continued_by_a_node_with_the_modules_of_all_open_runs() -> None:
+    open_runs = [OpenRuns("orders", "v1", 1, False, RUN, "shop.orders")]
+    facts = replace(NOTHING, idle=open_runs, expired=[DEAD._replace(due_runs=1)])
+    assert only(facts, "no-nodes").fixes == ("continuum run-node shop.orders",)
+    assert "nodes-absent" not in {each.code for each in judge(facts)}
 
 
 def test_a_node_is_started_for_the_namespaces_that_lack_it_where_nodes_have_some() -> None:

@@ -90,6 +90,15 @@ def test_a_node_that_gives_no_sign_of_life_ends_no_activity() -> None:
     assert (cause.wakes_by, cause.wakes_at) == ("a node that has charge", None)
 
 
+def test_an_activity_of_a_worker_that_does_not_exist_has_the_repair() -> None:
+    lost = CHARGE._replace(owner_node=None, owner_pid=None, lost=True)
+    facts = replace(found(waiting()), tasks=[lost])
+    (cause,) = [each for each in causes(facts, NORTH) if each.code == "lost_wake"]
+    assert cause.fixes[0].command == f"continuum repair owner-unknown {RUN}"
+    assert (cause.wakes_by, cause.wakes_at) == (None, None)
+    assert "activity_queued" not in {each.code for each in causes(facts, NORTH)}
+
+
 def test_a_signal_that_has_come_wakes_a_run_before_its_timeout() -> None:
     (cause,) = [each for each in causes(found(waiting(), mail=MAIL)) if each.code == "signal"]
     assert (cause.wakes_by, cause.wakes_at) == ("process 11 of node north", None)

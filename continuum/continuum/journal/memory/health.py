@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from continuum.engine.ids import NodeId
+from continuum.engine.ids import NodeId, RunId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.health_port import (
     ACTIVITY_HOST,
@@ -53,13 +53,13 @@ class MemoryHealth(MemoryPauses, MemoryRetention, MemoryWorkers):
             nodes=nodes,
             overdue=self._overdue_runs(by),
             blocked=self._blocked_runs(),
-            expired=self._expired_owners(now - round(EXPIRED_FOR_SECONDS * MICROSECONDS)),
+            expired=self._expired_owners(now - round(EXPIRED_FOR_SECONDS * MICROSECONDS), by),
             tasks=self._overdue_tasks(by),
             quarantined=self._in_quarantines(),
             deadly=sorted(self._deadly_workflows()),
             unserved=unserved(nodes, self._versions_of_open_runs()),
             odd=await self.odd_rows(),
-            reviewed=dict(self._reviews),
+            reviewed=self._reviewed(),
             lost_wakes=self._lost_wakes(),
             idle=idle(nodes, self._versions_of_open_runs()),
             for_nothing=self._runs_for_nothing(by),
@@ -74,9 +74,13 @@ class MemoryHealth(MemoryPauses, MemoryRetention, MemoryWorkers):
         for fingerprint in self._reviews.keys() - set(current):
             del self._reviews[fingerprint]
         silent = review.fingerprint in self._reviews
-        self._reviews.setdefault(review.fingerprint, self.now())
+        self._reviews.setdefault(review.fingerprint, (self.now(), tuple(review.parts)))
         self._record(audit, ChangeOutcome.ALREADY if silent else ChangeOutcome.DONE)
         return not silent
+
+    def _reviewed(self) -> dict[str, int]:
+        reviews = self._reviews.items()
+        return {name: at for finding, (at, parts) in reviews for name in (finding, *parts)}
 
     def _health_of(self, node: NodeId) -> HealthNode:
         stored = self._nodes[node]
@@ -134,19 +138,34 @@ class MemoryHealth(MemoryPauses, MemoryRetention, MemoryWorkers):
             for latest in [max(runs, key=lambda run: run.updated_at)]
         ]
 
-    def _expired_owners(self, by: int) -> list[ExpiredOwner]:
-        return [
-            ExpiredOwner(
-                id,
-                stored.worker.node,
-                stored.role,
-                stored.expires_at,
-                len(stored.runs),
-                sum(task.owner == id for task in self._tasks.values()),
-            )
-            for id, stored in self._workers.items()
-            if stored.expires_at <= by
-        ]
+    def _expired_owners(self, by: int, due_by: int) -> list[ExpiredOwner]:
+        now = self.now()
+        nobody = not any(stored.expires_at > now for stored in self._workers.values())
+        found = []
+        for id, stored in self._workers.items():
+            if stored.expires_at <= by:
+                tasks = sum(task.owner == id for task in self._tasks.values())
+                late = nobody and stored.expires_at <= due_by
+                due = sum(self._has_work(run_id, now) for run_id in stored.runs) if late else 0
+                found.append(
+                    ExpiredOwner(
+                        id,
+                        stored.worker.node,
+                        stored.role,
+                        stored.expires_at,
+                        len(stored.runs),
+                        tasks,
+                        due,
+                        tasks if late else 0,
+                    )
+                )
+        return found
+
+    def _has_work(self, run_id: RunId, now: int) -> bool:
+        """Return whether a run has something to do, and is not paused."""
+        run = self._runs[run_id]
+        due = run.due_at is not None and run.due_at <= now
+        return self._pause_of(run) is None and (run.state is RunState.RUNNING or due or bool(run.inbox))
 
     def _overdue_tasks(self, by: int) -> list[OverdueTasks]:
         groups = _grouped(
@@ -158,8 +177,9 @@ class MemoryHealth(MemoryPauses, MemoryRetention, MemoryWorkers):
             and not self._is_task_paused(task)
         )
         return [
-            OverdueTasks(*group, len(tasks), False, min(task.queued_at for task in tasks))
+            OverdueTasks(*group, len(tasks), False, min(task.queued_at for task in tasks), module)
             for group, tasks in groups.items()
+            for module in [self._module(min(self._runs[task.run_id].start.workflow for task in tasks))]
         ]
 
     def _kind_of(self, stored: StoredTask) -> tuple[str, bool, str, str | None, str]:
@@ -198,7 +218,10 @@ class MemoryHealth(MemoryPauses, MemoryRetention, MemoryWorkers):
             for run in self._runs.values()
             if run.claimable and run.inbox and (run.due_at is None or run.due_at > now)
         )
-        return [LostWakes(workflow, len(found), *min(found)) for workflow, found in groups.items()]
+        return [
+            LostWakes(workflow, min(found)[0], [run for _, run in sorted(found)])
+            for workflow, found in groups.items()
+        ]
 
     def _runs_for_nothing(self, by: int) -> list[RunsForNothing]:
         groups = _grouped(

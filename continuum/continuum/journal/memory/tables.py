@@ -275,7 +275,7 @@ class MemoryTables:
         self._suspects: dict[Place, StoredSuspect] = {}
         self._audit: dict[str, AuditRow] = {}
         # When each finding was reviewed.
-        self._reviews: dict[str, int] = {}
+        self._reviews: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._operations: dict[str, StoredOperation] = {}
         self._pauses: dict[PauseScope, StoredPause] = {}
         self._due = DueRuns()

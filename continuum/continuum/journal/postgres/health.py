@@ -99,7 +99,12 @@ class PostgresHealth(PostgresOddRows):
     async def review_finding(
         self, review: Review, current: Sequence[str], *, audit: AuditFacts | None = None
     ) -> bool:
-        given = {**review._asdict(), "current": list(current), "audit": stored_facts(audit)}
+        given = {
+            **review._asdict(),
+            "parts": list(review.parts),
+            "current": list(current),
+            "audit": stored_facts(audit),
+        }
         ((silenced,),) = await self._database.fetch("review_finding", given)
         return bool(silenced)
 

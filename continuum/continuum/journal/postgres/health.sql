@@ -30,31 +30,48 @@ SELECT b.workflow, b.kind, b.runs, b.more,
 FROM {schema}.blocked_groups(%(most)s) b
 
 -- name: health_expired_owners
--- Workers whose lease has run out and that nobody has retired.
-SELECT e.id, e.node, e.role, (extract(epoch FROM e.since) * 1000000)::bigint, e.runs, e.tasks
+-- Workers whose lease has run out and that nobody has retired. What they had in hand is due since then.
+SELECT e.id, e.node, e.role, (extract(epoch FROM e.since) * 1000000)::bigint, e.runs, e.tasks,
+       CASE WHEN e.since <= clock_timestamp() - %(due_for)s * interval '1 second' THEN e.due_runs ELSE 0 END,
+       CASE WHEN e.since <= clock_timestamp() - %(due_for)s * interval '1 second' THEN e.due_tasks ELSE 0 END, e.more_due
 FROM {schema}.expired_owners(clock_timestamp() - %(expired_for)s * interval '1 second', %(groups)s, %(most)s) e
 
 -- name: health_unknown_owners
--- Owners of runs that are no workers, by workflow. The index of owners is read once for each owner.
-WITH RECURSIVE owners (number, owner) AS (
+-- Owners of runs and of tasks that are no workers, by workflow. Each index of owners is read once for each owner.
+WITH RECURSIVE of_runs (number, owner) AS (
     (SELECT 1, x.owner FROM {schema}.runs x WHERE x.owner IS NOT NULL ORDER BY x.owner LIMIT 1)
     UNION ALL
-    SELECT o.number + 1, n.owner FROM owners o CROSS JOIN LATERAL (
+    SELECT o.number + 1, n.owner FROM of_runs o CROSS JOIN LATERAL (
         SELECT x.owner FROM {schema}.runs x WHERE x.owner > o.owner ORDER BY x.owner LIMIT 1) n
     WHERE o.number < 10 * %(groups)s
+), of_tasks (number, owner) AS (
+    (SELECT 1, x.owner FROM {schema}.tasks x WHERE x.owner IS NOT NULL ORDER BY x.owner LIMIT 1)
+    UNION ALL
+    SELECT o.number + 1, n.owner FROM of_tasks o CROSS JOIN LATERAL (
+        SELECT x.owner FROM {schema}.tasks x WHERE x.owner > o.owner ORDER BY x.owner LIMIT 1) n
+    WHERE o.number < 10 * %(groups)s
+), owned (owner, of_tasks, workflow, id, since, place) AS (
+    SELECT o.owner, false, f.* FROM of_runs o CROSS JOIN LATERAL (
+        SELECT r.workflow, r.id, r.updated_at, row_number() OVER () FROM {schema}.runs r
+        WHERE r.owner = o.owner LIMIT %(most)s + 1) f
+    WHERE NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.id = o.owner)
+    UNION ALL
+    SELECT o.owner, true, f.* FROM of_tasks o CROSS JOIN LATERAL (
+        SELECT r.workflow, r.id, t.claimed_at, row_number() OVER () FROM {schema}.tasks t
+        CROSS JOIN LATERAL (SELECT x.workflow, x.id, x.updated_at FROM {schema}.runs x WHERE x.id = t.run_id OFFSET 0) r
+        WHERE t.owner = o.owner LIMIT %(most)s + 1) f
+    WHERE NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.id = o.owner)
 )
-SELECT o.owner, f.workflow, least(count(*), %(most)s), bool_or(f.place > %(most)s),
-       (extract(epoch FROM min(f.updated_at)) * 1000000)::bigint, ((array_agg(f.id ORDER BY f.updated_at, f.id))[1])::text
-FROM owners o CROSS JOIN LATERAL (
-    SELECT r.id, r.workflow, greatest(least(r.updated_at, '9999-12-31Z'), '0001-01-01Z') AS updated_at, row_number() OVER () AS place
-    FROM {schema}.runs r WHERE r.owner = o.owner LIMIT %(most)s + 1) f
-WHERE NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.id = o.owner)
-GROUP BY o.owner, f.workflow
+SELECT o.owner, o.of_tasks, o.workflow, least(count(*), %(most)s), bool_or(o.place > %(most)s),
+       (extract(epoch FROM min(greatest(least(o.since, '9999-12-31Z'), '0001-01-01Z'))) * 1000000)::bigint,
+       ((array_agg(o.id ORDER BY o.since, o.id))[1])::text
+FROM owned o GROUP BY o.owner, o.of_tasks, o.workflow
 
 -- name: health_overdue_tasks
--- Activity tasks that nobody has claimed though they are due.
+-- Activity tasks that nobody has claimed though they are due, with the module that has the workflow of one of them.
 SELECT t.queue, t.isolated, t.activity, t.node, t.namespace, t.tasks, t.more,
-       (extract(epoch FROM CASE WHEN isfinite(t.since) THEN t.since ELSE to_timestamp(0) END) * 1000000)::bigint
+       (extract(epoch FROM CASE WHEN isfinite(t.since) THEN t.since ELSE to_timestamp(0) END) * 1000000)::bigint,
+       (SELECT v.module FROM {schema}.versions v WHERE v.workflow = t.workflow ORDER BY v.registered_at DESC LIMIT 1)
 FROM {schema}.overdue_tasks(clock_timestamp() - %(due_for)s * interval '1 second', %(groups)s, %(most)s) t
 
 -- name: health_quarantine
@@ -77,8 +94,7 @@ FROM {schema}.open_versions(%(rows)s) o
 
 -- name: health_lost_wakes
 -- Runs that have mail, and that nobody will wake.
-SELECT l.workflow, l.runs,
-       (extract(epoch FROM CASE WHEN isfinite(l.since) THEN l.since ELSE to_timestamp(0) END) * 1000000)::bigint, l.example::text
+SELECT l.workflow, (extract(epoch FROM CASE WHEN isfinite(l.since) THEN l.since ELSE to_timestamp(0) END) * 1000000)::bigint, l.ids::text[]
 FROM {schema}.lost_wakes(%(wakes)s) l
 
 -- name: health_for_nothing
@@ -108,9 +124,11 @@ WHERE o.state = 'running' AND o.since <= clock_timestamp() - %(due_for)s * inter
 ORDER BY o.since, o.id LIMIT %(groups)s
 
 -- name: health_reviews
--- The findings that are silent.
-SELECT fingerprint, (extract(epoch FROM reviewed_at) * 1000000)::bigint FROM {schema}.health_reviews
+-- The findings that are silent, and their parts.
+SELECT f.fingerprint, (extract(epoch FROM r.reviewed_at) * 1000000)::bigint
+FROM {schema}.health_reviews r CROSS JOIN LATERAL (SELECT r.fingerprint UNION SELECT unnest(r.parts)) f
 
 -- name: review_finding
 -- Silence a finding, and forget those that have changed since they were silenced.
-SELECT {schema}.review_finding(%(fingerprint)s, %(code)s, %(subject)s, %(reviewer)s, %(current)s::text[], %(audit)s::jsonb)
+SELECT {schema}.review_finding(%(fingerprint)s, %(code)s, %(subject)s, %(reviewer)s, %(current)s::text[], %(audit)s::jsonb,
+                                %(parts)s::text[])

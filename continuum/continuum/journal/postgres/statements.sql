@@ -523,7 +523,8 @@ FROM {schema}.runs r
                   ORDER BY a.priority DESC, a.due_at LIMIT %(most)s) q) ELSE 0 END,
         (SELECT count(*) FROM (
             SELECT FROM {schema}.tasks a WHERE a.owner IS NOT NULL AND a.isolated = t.isolated AND a.queue = t.queue
-            ORDER BY a.owner LIMIT %(most)s) q)) ORDER BY t.seq)
+            ORDER BY a.owner LIMIT %(most)s) q),
+        t.owner IS NOT NULL AND NOT EXISTS (SELECT FROM {schema}.workers w WHERE w.id = t.owner)) ORDER BY t.seq)
  FROM (SELECT x.* FROM {schema}.tasks x WHERE x.run_id = r.id ORDER BY x.seq LIMIT %(rows)s) t),
 (SELECT jsonb_agg(jsonb_build_array(c.id, c.parent_seq, c.workflow, c.state) ORDER BY c.parent_seq, c.id) FROM (
     SELECT x.id, x.parent_seq, x.workflow, x.state FROM (
