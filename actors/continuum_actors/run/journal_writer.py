@@ -40,6 +40,8 @@ class JournalWriter(Actor):
         self._host = host
         self._waiting: Batch = []
         self._flushing: asyncio.Task[None] | None = None
+        # A batch has been taken from those that wait.
+        self._taken = asyncio.Event()
 
     def init(self) -> None:
         self._host.writer = self
@@ -53,6 +55,17 @@ class JournalWriter(Actor):
         self._waiting.append((write, run))
         if self._flushing is None:
             self._start_flush()
+
+    @property
+    def behind(self) -> bool:
+        """Whether many writes wait, so that no more runs should be woken now."""
+        return len(self._waiting) >= limits.WAITING_WRITES
+
+    async def caught_up(self) -> None:
+        """Return once it is not behind. If it fails, those that wait here end with it."""
+        while self.behind:
+            self._taken.clear()
+            await self._taken.wait()
 
     def handle_info(self, message: BaseException) -> None:
         """A flush failed: so does the writer."""
@@ -85,7 +98,9 @@ class JournalWriter(Actor):
 
     async def _flush(self) -> None:
         while self._waiting:
-            await self._settle(self._next_batch(), set())
+            batch = self._next_batch()
+            self._taken.set()
+            await self._settle(batch, set())
 
     async def _settle(self, batch: Batch, refused: set[RunId]) -> None:
         """Commit a batch, in order, without the writes that the journal refuses.

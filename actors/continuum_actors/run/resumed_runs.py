@@ -39,6 +39,7 @@ class ResumedRuns:
             await self._wanted.wait()
             self._wanted.clear()
             while self._announced:
+                await self._host.writer.caught_up()
                 run_ids = list(islice(self._announced, RUNS_PER_TURN))
                 for run_id in run_ids:
                     del self._announced[run_id]

@@ -18,13 +18,12 @@ from continuum.engine.ids import RunId
 from continuum.journal.announcement import read_announcement
 from continuum.journal.port import InboxRow, Topic
 from continuum.journal.resumed_run import read_woken
+from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
 from continuum_actors.host.messages import LookForMail, Mail, Notified, ToSignalRouter
 from continuum_actors.run.lost_runs import LostRuns
 
-# An inbox query names at most this many runs, so that a burst is delivered while its rest is being read.
-NAMED_RUNS = 500
 # What a host acts on.
 HOST_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST, Topic.STARTED, Topic.PAUSED)
 
@@ -133,6 +132,7 @@ class SignalRouter(LeasedActor):
                 self._all_dirty = True
             self._wanted.clear()
             while self._all_dirty or self._dirty:
+                await host.writer.caught_up()
                 named = self._next_named()
                 self.fetch_number += 1
                 rows = await host.journal.inbox(host.registered_worker(), named)
@@ -145,7 +145,8 @@ class SignalRouter(LeasedActor):
             self._all_dirty = False
             self._dirty.clear()
             return None
-        named = list(islice(self._dirty, NAMED_RUNS))
+        # Few at a time, so that a burst is delivered while its rest is being read.
+        named = list(islice(self._dirty, limits.WOKEN_PER_TURN))
         for run_id in named:
             del self._dirty[run_id]
         return named
@@ -154,7 +155,9 @@ class SignalRouter(LeasedActor):
         by_run: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
         for row in rows:
             by_run[row.run_id].append(row)
-        for run_id, mail in by_run.items():
+        # The others are read again when it is their turn.
+        self._dirty.update(dict.fromkeys(islice(by_run, limits.WOKEN_PER_TURN, None)))
+        for run_id, mail in islice(by_run.items(), limits.WOKEN_PER_TURN):
             # The dispatcher has the mail of a run fetched that it is just starting.
             run = self._host.registry.whereis(run_id)
             if run is not None:

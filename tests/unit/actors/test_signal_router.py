@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -11,37 +12,69 @@ from continuum.client.in_process_port import InProcessPort
 from continuum.engine.ids import RunId
 from continuum.journal.notification import Topic
 from continuum_actors.host.host import Host
+from continuum_actors.host.limits import WOKEN_PER_TURN
 from continuum_actors.host.messages import LookForMail, Notified
-from continuum_actors.run.signal_router import NAMED_RUNS, SignalRouter
+from continuum_actors.run.signal_router import SignalRouter
 
 
 class _Journal:
-    """Records what mail is asked for."""
+    """Records what mail is asked for; each of `mailed` has some."""
 
-    def __init__(self) -> None:
+    def __init__(self, mailed: Sequence[RunId] = ()) -> None:
         self.asked: asyncio.Queue[Sequence[RunId] | None] = asyncio.Queue()
+        self._mailed = mailed
 
     async def inbox(self, worker: object, run_ids: Sequence[RunId] | None) -> list[Any]:
         self.asked.put_nowait(run_ids)
-        return []
+        return [
+            SimpleNamespace(run_id=run_id) for run_id in self._mailed if run_ids is None or run_id in run_ids
+        ]
 
 
-async def _asked(times: int, *looks: LookForMail) -> list[Sequence[RunId] | None]:
-    """Return what a router asks for after these messages."""
-    journal = _Journal()
-    settings = SimpleNamespace(poll_seconds=3600.0)
+class _Writer:
+    """Never behind, or behind until `catch_up` is called."""
+
+    def __init__(self, *, behind: bool = False) -> None:
+        self._caught_up = asyncio.Event()
+        if not behind:
+            self._caught_up.set()
+
+    def catch_up(self) -> None:
+        self._caught_up.set()
+
+    async def caught_up(self) -> None:
+        await self._caught_up.wait()
+
+
+@asynccontextmanager
+async def _fetching(journal: _Journal, writer: _Writer, *looks: LookForMail) -> AsyncIterator[None]:
+    """Have a router fetch mail after these messages; no run is live."""
     host = SimpleNamespace(
-        journal=journal, settings=settings, random_fraction=lambda: 0.5, registered_worker=lambda: None
+        journal=journal,
+        writer=writer,
+        settings=SimpleNamespace(poll_seconds=3600.0),
+        registry=SimpleNamespace(whereis=lambda _: None),
+        random_fraction=lambda: 0.5,
+        registered_worker=lambda: None,
     )
     router = SignalRouter(cast(Host, host))
     for look in looks:
         router.handle_cast(look)
     fetching = asyncio.create_task(router._fetch_for_ever())
     try:
-        return [await journal.asked.get() for _ in range(times)]
+        yield
     finally:
         fetching.cancel()
         await asyncio.gather(fetching, return_exceptions=True)
+
+
+async def _asked(
+    times: int, *looks: LookForMail, mailed: Sequence[RunId] = ()
+) -> list[Sequence[RunId] | None]:
+    """Return what a router asks for after these messages."""
+    journal = _Journal(mailed)
+    async with _fetching(journal, _Writer(), *looks):
+        return [await journal.asked.get() for _ in range(times)]
 
 
 def test_a_client_beside_the_host_learns_which_runs_may_continue_in_others() -> None:
@@ -63,11 +96,33 @@ def _runs(number: int) -> tuple[RunId, ...]:
 
 def test_a_burst_is_read_in_parts_that_name_their_runs() -> None:
     """A query for all runs would read again what is on its way to them."""
-    runs = _runs(2 * NAMED_RUNS + 1)
+    runs = _runs(2 * WOKEN_PER_TURN + 1)
     parts = asyncio.run(_asked(3, LookForMail(runs[:-1]), LookForMail(runs[-1:])))
-    assert parts == [list(runs[:NAMED_RUNS]), list(runs[NAMED_RUNS:-1]), [runs[-1]]]
+    assert parts == [list(runs[:WOKEN_PER_TURN]), list(runs[WOKEN_PER_TURN:-1]), [runs[-1]]]
 
 
 def test_a_look_at_all_mail_includes_the_runs_that_were_named() -> None:
     parts = asyncio.run(_asked(1, LookForMail(_runs(3)), LookForMail(None), LookForMail(_runs(1))))
     assert parts == [None]
+
+
+def test_mail_that_a_look_at_all_has_found_is_delivered_in_parts_too() -> None:
+    """Thousands of runs that begin to write in one turn would keep all others from theirs."""
+    runs = _runs(2 * WOKEN_PER_TURN)
+    parts = asyncio.run(_asked(2, LookForMail(None), mailed=runs))
+    assert parts == [None, list(runs[WOKEN_PER_TURN:])]
+
+
+async def _asked_while_behind() -> tuple[bool, Sequence[RunId] | None]:
+    journal, writer = _Journal(), _Writer(behind=True)
+    async with _fetching(journal, writer, LookForMail(_runs(1))):
+        for _ in range(10):
+            await asyncio.sleep(0)
+        meanwhile = not journal.asked.empty()
+        writer.catch_up()
+        return meanwhile, await journal.asked.get()
+
+
+def test_no_mail_is_read_while_many_writes_wait() -> None:
+    """The runs that it wakes would write before each step of all others."""
+    assert asyncio.run(_asked_while_behind()) == (False, list(_runs(1)))
