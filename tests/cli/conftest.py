@@ -13,8 +13,11 @@ from tests.cli.shop import Shop, numbers
 
 
 @pytest.fixture
-def cli(dsn: str, schema: str, capsys: pytest.CaptureFixture[str]) -> CommandLine:
-    """The command line."""
+def cli(
+    dsn: str, schema: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> CommandLine:
+    """The command line, in an environment that names the same database."""
+    monkeypatch.setenv("CONTINUUM_DSN", dsn)
     return CommandLine(("--dsn", dsn, "--schema", schema), capsys)
 
 

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from shlex import split
 from typing import LiteralString
 
 import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
 
+import continuum
+from continuum.cli.database import Target
+from continuum.cli.repeatable_commands import repeated
 from continuum.engine.events import EventType
 from continuum.journal.event_codec import pack_body
 from tests.cli.commands import CommandLine
@@ -121,3 +127,57 @@ def test_a_lost_wake_names_the_command_that_mends_it(cli: CommandLine, dsn: str,
     first = cli("explain", world.asleep, "--json").json["causes"][0]
     assert first["code"] == "lost_wake"
     assert first["fixes"][0]["command"] == f"continuum repair lost-wake {world.asleep} --schema {schema}"
+
+
+def test_the_commands_name_the_database_unless_the_environment_does(
+    cli: CommandLine, dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = stored_world(dsn, schema)
+    monkeypatch.delenv("CONTINUUM_DSN")
+    for fix in cli("explain", world.blocked, "--json").json["causes"][0]["fixes"]:
+        assert split(fix["command"])[-4:] == ["--schema", schema, "--dsn", dsn]
+        assert "--dsn" in cli("explain", world.blocked).out
+    # The command works as it is.
+    command = cli("explain", world.blocked, "--json").json["causes"][0]["fixes"][0]["command"]
+    assert cli.bare(*split(command)[1:], "--yes").code == 0
+
+
+def test_no_command_has_the_password(
+    cli: CommandLine, dsn: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = stored_world(dsn, schema)
+    monkeypatch.delenv("CONTINUUM_DSN")
+    secret = make_conninfo(dsn, password="tiger's", sslpassword="tiger")
+    for arguments in (("explain", world.blocked), ("health",), ("doctor",)):
+        said = cli.bare(*arguments, "--dsn", secret, "--schema", schema)
+        assert "tiger" not in said.out + said.err
+    assert "password=PASSWORD" in cli.bare("explain", world.blocked, "--dsn", secret, "--schema", schema).out
+
+
+def test_python_gets_commands_with_the_schema_of_the_client(cli: CommandLine, dsn: str, schema: str) -> None:
+    world = stored_world(dsn, schema)
+    with continuum.connect_sync(dsn, schema=schema) as client:
+        fixes = client.explain(world.blocked).causes[0].fixes
+    assert [fix.command for fix in fixes] == [
+        f"continuum runs unblock {world.blocked} --schema {schema}",
+        f"continuum cancel {world.blocked} --schema {schema}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "printed"),
+    [
+        ("continuum signal RUN -- -go VALUE", "continuum signal RUN --dsn host=db -- -go VALUE"),
+        ("continuum operations resume ID", "continuum operations resume ID --dsn host=db"),
+        ("continuum health", "continuum health --dsn host=db"),
+        ("continuum completion bash", "continuum completion bash"),
+        ("VACUUM runs;", "VACUUM runs;"),
+    ],
+)
+def test_only_commands_that_take_a_database_get_it(
+    monkeypatch: pytest.MonkeyPatch, given: str, printed: str
+) -> None:
+    monkeypatch.delenv("CONTINUUM_DSN", raising=False)
+    assert repeated(Target("host=db", "public"), given) == printed
+    monkeypatch.setenv("CONTINUUM_DSN", "host=db")
+    assert repeated(Target("host=db", "public"), given) == given

@@ -45,7 +45,8 @@ def test_a_change_of_many_whose_process_was_killed_is_continued_by_the_fix(
 
     operation = stopped_one(cli)
     found = found_by(cli, "--due-for", "60")["operation-interrupted", operation]
-    said = f"interrupted: nobody carries it out; continue it with `continuum operations resume {operation}`"
+    resume = f"continuum operations resume {operation} --schema {cli.options[3]}"
+    said = f"interrupted: nobody carries it out; continue it with `{resume}`"
     assert " is interrupted after 1 run: nobody carries it out; continue it" in found["sentence"]
     listed, shown = cli("operations", "list"), cli("operations", "show", operation)
     assert ("interrupted" in listed.out, listed.err) == (True, f"operation {operation} is {said}\n")

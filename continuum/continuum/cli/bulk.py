@@ -14,6 +14,7 @@ import click
 from continuum.cli.changes import confirmed, declined, recorder
 from continuum.cli.database import Target, ask_journal
 from continuum.cli.printing import escaped
+from continuum.cli.repeatable_commands import command_here
 from continuum.cli.run_filters import find_option
 from continuum.cli.values import to_json
 from continuum.client.namespaces import InNamespace
@@ -129,7 +130,7 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
         with progress(operation.id, total) as told:
             return await execute(journal, operation.id, told)
 
-    finish(make(target, operation.id, making), as_json=bulk.as_json)
+    finish(target, make(target, operation.id, making), as_json=bulk.as_json)
 
 
 def make(target: Target, operation: str, making: Callable[[Journal], Any]) -> OperationRow:
@@ -137,26 +138,30 @@ def make(target: Target, operation: str, making: Callable[[Journal], Any]) -> Op
     try:
         row: OperationRow = ask_journal(target, making)
     except KeyboardInterrupt:
-        click.echo(f"operation {operation}: `continuum operations resume {operation}` continues it", err=True)
+        click.echo(f"operation {operation}: {resumes(target, operation)}", err=True)
         raise
     return row
 
 
-def finish(row: OperationRow, *, as_json: bool) -> None:
+def resumes(target: Target, operation: str) -> str:
+    """Return, in words, how an operation that is not over is continued."""
+    return f"`{command_here(target, 'operations', 'resume', operation)}` continues it"
+
+
+def finish(target: Target, row: OperationRow, *, as_json: bool) -> None:
     """Print how an operation is now, and why runs were left as they are.
 
     The exit code is 1 if runs have failed, or if it was paused or cancelled meanwhile.
     """
     shown = operation_of(row)
-    click.echo(to_json(shown) if as_json else _result(shown))
+    click.echo(to_json(shown) if as_json else _result(target, shown))
     if not as_json:
         for line in reason_lines(shown.reasons):
             click.echo(f"  {line}", err=True)
     if shown.failed:
-        raise click.ClickException(
-            f"{shown.failed:,} runs could not be changed; `continuum audit list --action "
-            f"{row.arguments.get('recorded_as')}` has their errors"
-        )
+        recorded = str(row.arguments.get("recorded_as"))
+        errors = command_here(target, "audit", "list", "--action", recorded)
+        raise click.ClickException(f"{shown.failed:,} runs could not be changed; `{errors}` has their errors")
     if shown.state != OperationState.COMPLETED:
         raise click.exceptions.Exit(1)
 
@@ -214,9 +219,9 @@ def _lines(shown: OperationPreview) -> Iterator[str]:
     yield f"--digest {shown.digest} does this; runs that start after {shown.until.isoformat()} are spared"
 
 
-def _result(shown: Operation) -> str:
+def _result(target: Target, shown: Operation) -> str:
     counts = f"{shown.done:,} done, {shown.skipped:,} skipped, {shown.failed:,} failed"
     text = f"operation {shown.id} is {shown.state}: {counts}"
     if shown.state in (OperationState.RUNNING, OperationState.PAUSED):
-        return f"{text}; `continuum operations resume {shown.id}` continues it"
+        return f"{text}; {resumes(target, shown.id)}"
     return text

@@ -55,10 +55,10 @@ def doctor(
         limits=LIMITS._replace(transaction_seconds=transaction_age),
     )
     if as_json:
-        click.echo(to_json([finding_facts(finding) for finding in found]))
+        click.echo(to_json([finding_facts(target, finding) for finding in found]))
     else:
         for finding in found:
-            print_finding(finding)
+            print_finding(target, finding)
         if not found:
             click.echo(f"nothing is wrong with the server, the schema and this machine ({target})")
     if serious(found):

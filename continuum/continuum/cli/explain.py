@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
-from dataclasses import replace
-
 import click
 
 from continuum.cli.database import Target, ask, database_options, json_option, namespace_option
 from continuum.cli.printing import escaped, shown_command
+from continuum.cli.repeatable_commands import repeated
 from continuum.cli.run_ids import RUN
 from continuum.cli.values import to_json
 from continuum.client import Cause, Explanation
 from continuum.client.namespaces import InNamespace
-from continuum.operations.commands import DEFAULT_SCHEMA
 
 
 @click.command(short_help="Say why RUN is where it is, who wakes it and when.")
@@ -25,22 +22,13 @@ def explain(run: str, namespace: InNamespace, as_json: bool, dsn: str | None, sc
     """Say why RUN is where it is, who wakes it and when, and which commands help.
 
     It needs no workflow code, changes nothing, and works while no node runs. The runbook has a section for
-    each code. A command with VALUE in it needs something that only you know.
+    each code. A command with VALUE in it needs something that only you know, and one with PASSWORD that of
+    your --dsn.
     """
-    found = ask(Target(dsn, schema), lambda client: client.explain(run, namespace=namespace))
-    if schema != DEFAULT_SCHEMA:
-        found = replace(found, causes=tuple(_in_schema(cause, schema) for cause in found.causes))
+    target = Target(dsn, schema)
+    found = ask(target, lambda client: client.explain(run, namespace=namespace))
+    found = found.with_commands(lambda command: repeated(target, command))
     click.echo(to_json(found) if as_json else _text(found))
-
-
-def _in_schema(cause: Cause, schema: str) -> Cause:
-    """Return a cause whose commands name the schema, before the arguments that are no options."""
-    fixes = []
-    for fix in cause.fixes:
-        words = shlex.split(fix.command)
-        at = words.index("--") if "--" in words else len(words)
-        fixes.append(replace(fix, command=shlex.join([*words[:at], "--schema", schema, *words[at:]])))
-    return replace(cause, fixes=tuple(fixes))
 
 
 def _text(found: Explanation) -> str:

@@ -6,21 +6,23 @@ from typing import Any
 
 import click
 
+from continuum.cli.database import Target
 from continuum.cli.printing import escaped, shown_command
+from continuum.cli.repeatable_commands import all_repeated
 from continuum.journal.untyped_values import at
 from continuum.operations.findings import Finding
 
 
-def print_finding(finding: Finding) -> None:
+def print_finding(target: Target, finding: Finding) -> None:
     """Print a finding with the commands that mend it."""
     click.echo(f"{finding.severity}  {finding.code}  {finding.fingerprint}  {escaped(finding.subject)}")
     since = "" if finding.since is None else f" (since {at(finding.since).isoformat(timespec='seconds')})"
     click.echo(f"    {escaped(finding.sentence)}{since}")
-    for fix in finding.fixes:
+    for fix in all_repeated(target, finding.fixes):
         click.echo(f"    sql> {fix}" if fix.endswith(";") else f"    $ {shown_command(fix)}")
 
 
-def finding_facts(finding: Finding) -> dict[str, Any]:
+def finding_facts(target: Target, finding: Finding) -> dict[str, Any]:
     """Return a finding as it is printed with --json."""
     return {
         "code": finding.code,
@@ -30,6 +32,6 @@ def finding_facts(finding: Finding) -> dict[str, Any]:
         "count": finding.count,
         "more": finding.more,
         "sentence": finding.sentence,
-        "fixes": list(finding.fixes),
+        "fixes": all_repeated(target, finding.fixes),
         "fingerprint": finding.fingerprint,
     }

@@ -49,12 +49,12 @@ def health(
     target = Target(dsn, schema)
     report = asyncio.run(_report(target, due_for))
     if as_json:
-        findings = [{**finding_facts(each), "reviewed": False} for each in report.findings]
-        findings += [{**finding_facts(each), "reviewed": True} for each in report.reviewed]
+        findings = [{**finding_facts(target, each), "reviewed": False} for each in report.findings]
+        findings += [{**finding_facts(target, each), "reviewed": True} for each in report.reviewed]
         click.echo(to_json(findings))
     else:
         for finding in [*report.findings, *(report.reviewed if show_all else ())]:
-            print_finding(finding)
+            print_finding(target, finding)
         if not report.findings:
             click.echo(f"all is well in {target}")
         if report.reviewed and not show_all:

@@ -10,11 +10,12 @@ from typing import Any
 
 import click
 
-from continuum.cli.bulk import finish, make, progress, reason_lines
+from continuum.cli.bulk import finish, make, progress, reason_lines, resumes
 from continuum.cli.changes import changing_options, recorder
 from continuum.cli.database import Target, ask_journal, database_options, json_option
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import escaped, print_table
+from continuum.cli.repeatable_commands import command_here
 from continuum.cli.values import to_json
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.journal.audit_facts import Action, ChangeOutcome
@@ -65,7 +66,7 @@ def list_operations(limit: int, cursor: str | None, as_json: bool, dsn: str | No
         say_nothing(target, "operation", "`continuum runs cancel --find SEARCH` begins one")
     for each in page.entries:
         if each.interrupted:
-            click.echo(f"operation {each.id} is {_interrupted(each)}", err=True)
+            click.echo(f"operation {each.id} is {_interrupted(target, each)}", err=True)
     if page.next_cursor is not None:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
 
@@ -76,13 +77,14 @@ def list_operations(limit: int, cursor: str | None, as_json: bool, dsn: str | No
 @database_options
 def show(operation: str, as_json: bool, dsn: str | None, schema: str) -> None:
     """Show how far OPERATION is."""
-    known = operation_of(ask_journal(Target(dsn, schema), lambda journal: found(journal, operation)))
+    target = Target(dsn, schema)
+    known = operation_of(ask_journal(target, lambda journal: found(journal, operation)))
     if as_json:
         click.echo(to_json(known))
         return
     facts = {field.name: getattr(known, field.name) for field in fields(known)}
     if known.interrupted:
-        facts["state"] = _interrupted(known)
+        facts["state"] = _interrupted(target, known)
     rows = [(name, _shown(value)) for name, value in facts.items() if value is not None and name != "reasons"]
     print_table(("field", "value"), [*rows, *(("why", line) for line in reason_lines(known.reasons))])
 
@@ -93,8 +95,9 @@ def show(operation: str, as_json: bool, dsn: str | None, schema: str) -> None:
 @database_options
 def pause(operation: str, actor: Actor, dsn: str | None, schema: str) -> None:
     """Pause OPERATION after the part that is under way, in whichever process that is."""
-    _change(Target(dsn, schema), operation, OperationState.PAUSED, Action.PAUSE_OPERATION, actor)
-    click.echo(f"operation {operation} is paused; `continuum operations resume {operation}` continues it")
+    target = Target(dsn, schema)
+    _change(target, operation, OperationState.PAUSED, Action.PAUSE_OPERATION, actor)
+    click.echo(f"operation {operation} is paused; {resumes(target, operation)}")
 
 
 @operations.command()
@@ -132,7 +135,7 @@ def resume(
         with progress(operation, None) as told:
             return await execute(journal, operation, told)
 
-    finish(make(target, operation, making), as_json=as_json)
+    finish(target, make(target, operation, making), as_json=as_json)
 
 
 def _change(target: Target, operation: str, state: OperationState, action: Action, actor: Actor) -> None:
@@ -160,8 +163,8 @@ def _cells(row: Operation) -> tuple[str, ...]:
     return row.id, row.action, escaped(row.search), state, *counts, row.actor, begun
 
 
-def _interrupted(row: Operation) -> str:
-    resume = f"`continuum operations resume {row.id}`"
+def _interrupted(target: Target, row: Operation) -> str:
+    resume = f"`{command_here(target, 'operations', 'resume', row.id)}`"
     return f"interrupted: nobody carries it out; continue it with {resume}"
 
 

@@ -10,6 +10,7 @@ import click
 
 from continuum.cli.database import Target, database_options, json_option, opened
 from continuum.cli.printing import print_table, shown_command
+from continuum.cli.repeatable_commands import repeated
 from continuum.cli.run_ids import RUN
 from continuum.cli.times import read_time
 from continuum.cli.values import to_json
@@ -89,9 +90,9 @@ def verify(
 
     found = asyncio.run(checking())
     if as_json:
-        click.echo(to_json([_facts(finding, schema) for finding in found]))
+        click.echo(to_json([_facts(finding, target) for finding in found]))
     elif found:
-        print_table(("run", "rule", "finding"), [_cells(each, schema) for each in found])
+        print_table(("run", "rule", "finding"), [_cells(each, target) for each in found])
     else:
         click.echo(f"every rule holds in {target}: {len(RULES)} rules")
     if found:
@@ -108,22 +109,24 @@ async def _require(facts: StoredFacts, run_ids: Sequence[RunId], namespace: str 
             raise RunNotFound(run_id, namespace=namespace)
 
 
-def _facts(finding: Finding, schema: str) -> dict[str, str | None]:
+def _facts(finding: Finding, target: Target) -> dict[str, str | None]:
     return {
         "run_id": finding.run_id,
         "rule": finding.rule,
         "keeps": RULES[finding.rule].keeps,
         "text": finding.text,
-        "fix": _fix(finding, schema),
+        "fix": _fix(finding, target),
     }
 
 
-def _cells(finding: Finding, schema: str) -> tuple[str, ...]:
-    fix = _fix(finding, schema)
+def _cells(finding: Finding, target: Target) -> tuple[str, ...]:
+    fix = _fix(finding, target)
     mends = "" if fix is None else f"; `{shown_command(fix)}` mends it"
     return finding.run_id or "", finding.rule, f"{finding.text}{mends}"
 
 
-def _fix(finding: Finding, schema: str) -> str | None:
+def _fix(finding: Finding, target: Target) -> str | None:
     """Return the command that mends a finding; None if only a person can decide."""
-    return repair_command(finding.rule, finding.subject, schema) if finding.mends else None
+    if not finding.mends:
+        return None
+    return repeated(target, repair_command(finding.rule, finding.subject, target.schema))

@@ -109,6 +109,7 @@ class Situation:
     # The pauses of queues in which it has tasks, by name.
     paused_queues: Mapping[str, StoredPause] = field(default_factory=dict)
     never_due: bool = False  # somebody set its due time to infinity
+    schema: str | None = None  # None for a journal without one
 
 
 class Situations(Protocol):

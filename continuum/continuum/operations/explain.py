@@ -15,6 +15,7 @@ from continuum.journal.facts import NodeRow, RunState
 from continuum.journal.situation import Situation, Situations
 from continuum.journal.wait import could_end
 from continuum.journal.worker_port import Workers
+from continuum.operations.commands import in_schema
 from continuum.operations.ended_causes import blocked, ended
 from continuum.operations.executing_causes import executing, is_executing
 from continuum.operations.explanation import Cause, Explanation, Fix
@@ -52,11 +53,12 @@ async def _explain(
         found = await _explain(journal, child, nodes, generations - 1)
         if found is not None:
             children[child] = found
-    ways: Sequence[Fix] = ()
-    if generations == FOLLOWED_GENERATIONS:
-        # Nobody shows those of a child.
-        ways = await ways_on(journal, situation.run, short=situation.first == 0)
-    return explained(situation, nodes, children, ways)
+    if generations < FOLLOWED_GENERATIONS:
+        # Nobody shows how a child continues.
+        return explained(situation, nodes, children)
+    ways = await ways_on(journal, situation.run, short=situation.first == 0)
+    found = explained(situation, nodes, children, ways)
+    return found.with_commands(lambda command: in_schema(command, situation.schema))
 
 
 def _to_follow(situation: Situation, nodes: Sequence[NodeRow]) -> list[RunId]:

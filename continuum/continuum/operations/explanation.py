@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,3 +51,11 @@ class Explanation:
     state: str
     sentence: str
     causes: tuple[Cause, ...]
+
+    def with_commands(self, change: Callable[[str], str]) -> Explanation:
+        """Return the same with the command of each fix as `change` returns it."""
+        causes = []
+        for cause in self.causes:
+            fixes = tuple(replace(fix, command=change(fix.command)) for fix in cause.fixes)
+            causes.append(replace(cause, fixes=fixes))
+        return replace(self, causes=tuple(causes))

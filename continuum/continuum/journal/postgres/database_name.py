@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from itertools import zip_longest
+from typing import Any
 
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import Conninfo
 
 USUAL_PORT = "5432"
+_OTHER_SECRETS = {"oauth_client_secret", "scram_client_key", "scram_server_key"}
 
 
 def database_name(dsn: str) -> str:
@@ -22,6 +24,15 @@ def database_name(dsn: str) -> str:
     } | {name: str(value) for name, value in given.items()}
     database = known.get("dbname") or known.get("user") or "postgres"
     return f"database {database} on {_hosts(known.get('host') or known.get('hostaddr') or '', known['port'])}"
+
+
+def without_password(dsn: str) -> str:
+    """Return a DSN that says PASSWORD in place of each password and other secret in it."""
+    given = conninfo_to_dict(dsn)
+    # The options that libpq says are not to be shown.
+    hidden = {option.keyword.decode() for option in Conninfo.get_defaults() if option.dispchar == b"*"}
+    secrets: dict[str, Any] = dict.fromkeys(given.keys() & (hidden | _OTHER_SECRETS), "PASSWORD")
+    return make_conninfo(dsn, **secrets) if secrets else dsn
 
 
 def _hosts(hosts: str, ports: str) -> str:

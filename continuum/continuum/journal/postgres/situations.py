@@ -6,6 +6,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from copy import copy
+from dataclasses import replace
 from typing import Any, Self
 
 from continuum.engine.ids import RunId
@@ -26,6 +27,7 @@ class PostgresSituations:
     """What may explain why a run does not continue."""
 
     _database: Database
+    schema: str
 
     @asynccontextmanager
     async def one_moment(self) -> AsyncIterator[Self]:
@@ -46,7 +48,8 @@ class PostgresSituations:
         row, further = rows[0][:_COLUMNS_OF_A_RUN], rows[0][_COLUMNS_OF_A_RUN:]
         first = further[-1]
         events = (await load(self._database, {run_id: first}))[run_id]
-        return _situation(run_row(row), further, [event for event in events if event.seq >= 0], first)
+        readable = [event for event in events if event.seq >= 0]
+        return replace(_situation(run_row(row), further, readable, first), schema=self.schema)
 
 
 def _situation(run: RunRow, further: tuple[Any, ...], events: Any, first: int) -> Situation:
