@@ -71,3 +71,12 @@ def one_line(text: str, most: int = QUOTED_CHARACTERS) -> str:
         return shortened(line, most)
     note = f"… ({len(text)} characters)"
     return line[: most - len(note)] + note
+
+
+def nearest(name: str, names: Iterable[str]) -> str:
+    """Return an addition to a sentence about a name: the nearest of these, if one is near."""
+    # Import late: most processes meet no wrong name.
+    from difflib import get_close_matches
+
+    found = get_close_matches(name, sorted(names), 1)
+    return f"; the nearest name is {found[0]}" if found else ""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from continuum.cli.start_checks import nearest
 from continuum.journal.pause_facts import PauseKind, PauseScope
 from continuum.journal.pause_port import HeldByPause
 from continuum.journal.port import Journal
-from continuum.quoting import quoted
+from continuum.quoting import nearest, quoted
 
 
 async def unknown_name(journal: Journal, scope: PauseScope, held: HeldByPause) -> str | None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
+from collections.abc import Sequence
 
 from continuum.cli.database import Target, ask_journal
 from continuum.client.runs import Run
@@ -11,7 +10,7 @@ from continuum.errors import UnknownWorkflow
 from continuum.journal.facts import NodeRow
 from continuum.journal.pause_facts import PauseKind, PauseScope
 from continuum.operations.pause_words import paused_words, scope_options, scope_words
-from continuum.quoting import listed, one_line, quoted
+from continuum.quoting import listed, nearest, one_line, quoted
 
 # A node in one of these states takes no new run.
 _TAKES_NOTHING = ("lost", "draining")
@@ -56,9 +55,3 @@ def pause_of_new(run: Run) -> str | None:
     scope = PauseScope(PauseKind(pause.kind), pause.name, pause.namespace or "")
     words = paused_words(pause.since, pause.by, None if pause.reason is None else one_line(pause.reason))
     return f"waits: {scope_words(scope)} is {words}; `continuum resume {scope_options(scope)}` ends that"
-
-
-def nearest(name: str, names: Iterable[str]) -> str:
-    """Return an addition to a sentence about a name: the nearest of these, if one is near."""
-    found = get_close_matches(name, sorted(names), 1)
-    return f"; the nearest name is {found[0]}" if found else ""

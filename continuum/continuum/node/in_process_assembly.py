@@ -28,6 +28,7 @@ from continuum.journal.retry import LoopClock, Retry
 from continuum.node.in_process_options import Checked
 from continuum.versions.loaded_code import Code
 from continuum.versions.referenced_workflows import with_referenced
+from continuum.versions.used_queues import unused_queues
 from continuum_actors.node.in_process_node import InProcessNode, Leftovers, NodeParts, connections_of
 from continuum_actors.node.journal_keeper import JournalOpening
 from continuum_supervision import ChildSpec, Restart, Shutdown
@@ -39,6 +40,8 @@ def instance_children(options: Checked) -> list[ChildSpec]:
     """Return the one child of an instance: restarted after a crash, ended for good by an operator's drain."""
     code = Code(with_referenced(options.workflows), options.activities)
     _warn_if_idle(options)
+    for unused in unused_queues(code, options.settings.queues):
+        log.warning("instance %s: %s", options.name, unused)
     port = InProcessPort()
     if options.journal is not None:
         opening = _on_object(options.name, options.journal, port)

@@ -23,6 +23,7 @@ from continuum.node.node_database import node_database
 from continuum.node.running_node import RunningNode, running_node, wait_for_end
 from continuum.node.stop_signals import StopSignals
 from continuum.versions.loaded_code import load_code, modules_without_code
+from continuum.versions.used_queues import unused_queues
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.process.log import log_to_stderr
 from continuum_supervision.process.system_start import SystemStart
@@ -67,7 +68,9 @@ def started_node(config: NodeConfig) -> Iterator[RunningNode]:
 @contextmanager
 def place_for(config: NodeConfig) -> Iterator[ProcessConfig]:
     """Check everything that a node needs before its first process starts; keep its database running."""
-    load_code(config.modules)
+    code = load_code(config.modules)
+    for unused in unused_queues(code, config.settings.queues if config.modules else ()):
+        log.warning("%s", unused)
     empty = modules_without_code(config.modules)
     if empty:
         log.warning(

@@ -86,6 +86,16 @@ def test_an_instance_that_serves_nothing_warns_unless_that_is_intended(
     assert caplog.text.count("instance shop serves no workflow") == warnings
 
 
+# No text of a module has it as a string.
+UNUSED = "queue of nobody"[::-1]
+
+
+def test_an_instance_warns_of_limits_for_queues_that_nothing_uses(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "continuum.node"):
+        continuum.children(name="shop", journal="memory", workflows=[printing], queues={UNUSED: 1})
+    assert f"instance shop: nothing that is loaded uses queue {UNUSED!r}" in caplog.text
+
+
 def test_the_embedding_guide_runs() -> None:
     _, _, rest = GUIDE.read_text(encoding="utf-8").partition("```python\n")
     code, _, _ = rest.partition("```\n")

@@ -181,6 +181,20 @@ async def test_modules_without_workflows_and_activities_are_named_and_the_node_s
         assert node.terminate() == 0
 
 
+async def test_limits_of_queues_that_no_code_uses_are_named_and_the_node_starts(
+    dsn: str, schema: str
+) -> None:
+    async with site(dsn, schema) as at:
+        node = at.launch("idle", queues={"lastign": 2, "lasting": 2}, script=LAUNCH_ON_ONE_STREAM)
+        assert node.launcher.stdout is not None
+        warning, ready = node.launcher.stdout.readline(), node.launcher.stdout.readline()
+        node.note_processes()
+        said = "nothing that is loaded uses queue 'lastign'; the nearest name is lasting"
+        assert said in warning
+        assert ready.startswith("ready ")
+        assert node.terminate() == 0
+
+
 async def test_the_name_of_a_live_node_is_refused(dsn: str, schema: str) -> None:
     async with site(dsn, schema) as at:
         holder = NodeId("north")
