@@ -233,7 +233,8 @@ def test_an_operation_is_listed_shown_paused_resumed_and_cancelled(
     assert stopped.code == 130
     (listed,) = cli("operations", "list", "--json").json["entries"]
     operation = listed["id"]
-    assert f"`continuum operations resume {operation}` continues it" in stopped.err
+    resume = f"continuum operations resume {operation} --schema {cli.options[3]}"
+    assert f"`{resume}` continues it" in stopped.err
     assert (listed["state"], listed["done"], listed["held"]) == ("running", 1, False)
 
     assert cli("operations", "pause", operation, "--by", "bob").code == 0

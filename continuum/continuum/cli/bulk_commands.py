@@ -10,6 +10,7 @@ import click
 from continuum.cli.bulk import BulkOptions, bulk_options, change_found, change_runs
 from continuum.cli.cancel_previews import preview_cancel
 from continuum.cli.changes import acting, changing_options
+from continuum.cli.completed_words import first_word, run_ids
 from continuum.cli.database import Target, ask, ask_journal, database_options, namespace_option
 from continuum.cli.run_commands import cancel_one
 from continuum.cli.run_ids import RUN
@@ -21,6 +22,9 @@ from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
 from continuum.operations.bulk import bulk_change
 from continuum.operations.run_deletion import latest_deletable
+
+# The other words are names and values of code.
+RUN_FIRST = first_word(run_ids)
 
 
 @click.command(short_help="Ask RUN, or all runs found, to stop.")
@@ -54,7 +58,7 @@ def cancel(
 
 
 @click.command(short_help="Send a signal to RUN, or to all runs found.")
-@click.argument("words", nargs=-1, required=True, metavar="[RUN] NAME JSON")
+@click.argument("words", nargs=-1, required=True, metavar="[RUN] NAME JSON", shell_complete=RUN_FIRST)
 @bulk_options
 @changing_options
 @namespace_option
@@ -99,7 +103,7 @@ def unblock(
 
 
 @click.command(short_help="Merge attributes into those of RUN, or of all runs found.")
-@click.argument("words", nargs=-1, required=True, metavar="[RUN] JSON")
+@click.argument("words", nargs=-1, required=True, metavar="[RUN] JSON", shell_complete=RUN_FIRST)
 @bulk_options
 @changing_options
 @namespace_option

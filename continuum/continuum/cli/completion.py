@@ -15,7 +15,7 @@ SHELLS = ("bash", "zsh", "fish")
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print the script with which SHELL completes commands, options and their values.
+    """Print the script with which SHELL completes commands, options, their values, ids and names.
 
     \b
     bash: echo 'eval "$(continuum completion bash)"' >> ~/.bashrc

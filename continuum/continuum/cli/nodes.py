@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from continuum.cli.changes import changing_options, yes_option
+from continuum.cli.completed_words import node_names
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table, say
@@ -59,7 +60,7 @@ def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
 
 
 @nodes.command(short_help="Show the node NAME and its processes.")
-@click.argument("name")
+@click.argument("name", shell_complete=node_names)
 @json_option
 @database_options
 def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
@@ -87,7 +88,7 @@ def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
 
 
 @nodes.command(short_help="Let the node NAME drain and stop.")
-@click.argument("name")
+@click.argument("name", shell_complete=node_names)
 @yes_option
 @changing_options
 @database_options

@@ -12,6 +12,7 @@ import click
 
 from continuum.cli.bulk import finish, make, progress, reason_lines, resumes
 from continuum.cli.changes import changing_options, recorder
+from continuum.cli.completed_words import operation_ids
 from continuum.cli.database import Target, ask_journal, database_options, json_option
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import escaped, print_table
@@ -41,7 +42,7 @@ def _read_id(_context: click.Context, _parameter: click.Parameter, given: str) -
         raise click.BadParameter(f"an operation's id is a UUID, not {quoted(given)}") from None
 
 
-operation_argument = click.argument("operation", callback=_read_id)
+operation_argument = click.argument("operation", callback=_read_id, shell_complete=operation_ids)
 
 
 @operations.command(name="list")

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 
 from continuum.cli.changes import acting, changing_options, confirmed, declined, yes_option
+from continuum.cli.completed_words import queue_names, workflow_names
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
 from continuum.cli.pause_names import not_paused, unknown_name
 from continuum.cli.printing import print_table
@@ -36,8 +37,15 @@ def scope_options(command: F) -> F:
     """Give a command --workflow, --queue and --namespace, as parameters."""
     for option in (
         click.option("--namespace", metavar="TEXT", help="This namespace; with --workflow only in it."),
-        click.option("--queue", metavar="NAME", help="The activities of this queue, of all runs."),
-        click.option("--workflow", metavar="NAME", help="All runs of this workflow."),
+        click.option(
+            "--queue",
+            metavar="NAME",
+            help="The activities of this queue, of all runs.",
+            shell_complete=queue_names,
+        ),
+        click.option(
+            "--workflow", metavar="NAME", help="All runs of this workflow.", shell_complete=workflow_names
+        ),
     ):
         command = option(command)
     return command

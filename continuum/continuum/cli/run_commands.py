@@ -11,6 +11,7 @@ import click
 
 from continuum.cli.cancel_previews import confirmed_end, what_ends
 from continuum.cli.changes import acting, changing_options, declined, yes_option
+from continuum.cli.completed_words import workflow_names
 from continuum.cli.database import (
     Target,
     ask,
@@ -38,7 +39,7 @@ BLOCKED_CHECK_SECONDS = 1.0
 
 
 @click.command()
-@click.argument("workflow")
+@click.argument("workflow", shell_complete=workflow_names)
 @click.argument("arguments", nargs=-1, type=typed_json, metavar="[JSON ...]")
 @click.option("--id", "run_id", type=click.UUID, metavar="UUID", help="Id of the new run.")
 @click.option("--key", metavar="TEXT", help="Idempotency key: a second start returns the run of the first.")

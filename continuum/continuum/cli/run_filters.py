@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from continuum.cli.completed_words import workflow_names
 from continuum.cli.run_ids import RUN
 from continuum.cli.values import named_json
 from continuum.client.queries import Condition
@@ -86,7 +87,12 @@ def filter_options(command: F) -> F:
                 multiple=True,
                 help="Only this state; open and ended are several. Repeatable.",
             ),
-            click.option("--workflow", metavar="NAME", help="Only runs of this workflow."),
+            click.option(
+                "--workflow",
+                metavar="NAME",
+                help="Only runs of this workflow.",
+                shell_complete=workflow_names,
+            ),
             click.option("--parent", type=RUN, metavar="RUN", help="Only children of this run."),
             click.option(
                 "--attribute",

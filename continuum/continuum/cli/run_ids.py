@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import click
+from click.shell_completion import CompletionItem
 
+from continuum.cli.completed_words import given, run_ids
 from continuum.cli.database import Target, ask_journal
 from continuum.client.instances import DEFAULT_SCHEMA
 from continuum.errors import RunNotFound
@@ -28,17 +30,23 @@ class RunIdType(click.ParamType[str]):
 
     name = "run"
 
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem[str]]:
+        """Return the ids of the latest runs that begin like this."""
+        return run_ids(ctx, param, incomplete)
+
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """Return the whole id of a run; what is no beginning of an id as it is, to be refused later."""
         text = str(value)
         digits = text.lower().replace("-", "")
-        if ctx is None or _known(ctx, "path") is not None or not _HEX.fullmatch(digits):
+        if ctx is None or given(ctx, "path") is not None or not _HEX.fullmatch(digits):
             return text
         if len(digits) >= ALL_DIGITS or ctx.resilient_parsing:
             return text
-        target = Target(_known(ctx, "dsn"), _known(ctx, "schema") or DEFAULT_SCHEMA)
+        target = Target(given(ctx, "dsn"), given(ctx, "schema") or DEFAULT_SCHEMA)
         try:
-            return whole_id(target, text, _known(ctx, "namespace"))
+            return whole_id(target, text, given(ctx, "namespace"))
         except click.BadParameter as error:
             self.fail(error.message, param, ctx)
 
@@ -76,12 +84,6 @@ def whole_id(target: Target, text: str, namespace: str | None) -> str:
 
 
 RUN = RunIdType()
-
-
-def _known(ctx: click.Context, name: str) -> str | None:
-    """Return the text of an option that was parsed before, if it was given; click marks others."""
-    value = ctx.params.get(name)
-    return value if isinstance(value, str) else None
 
 
 def _candidate(row: RunRow) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from continuum.cli.bulk_commands import attributes, cancel, delete, signal, unblock
+from continuum.cli.completed_words import workflow_names
 from continuum.cli.database import (
     Target,
     ask,
@@ -254,7 +255,7 @@ def history(run: str, namespace: InNamespace, as_json: bool, dsn: str | None, sc
 @click.option(
     "--since", metavar="CURSOR", help="Continue after this cursor; `now` leaves out what has happened so far."
 )
-@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.")
+@click.option("--workflow", metavar="NAME", help="Only runs of this workflow.", shell_complete=workflow_names)
 @click.option("--namespace", metavar="TEXT", help="Only this namespace; otherwise all.")
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="NUMBER", help="End after so many; otherwise never."
