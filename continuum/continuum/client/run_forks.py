@@ -23,8 +23,8 @@ from continuum.journal.forked_run import ForkedRun
 from continuum.journal.port import Connection
 from continuum.operations.actor import Recorder
 from continuum.operations.cut_facts import Cut
+from continuum.operations.family_walk import CutRuns
 from continuum.operations.forks import Plan, plan
-from continuum.operations.relatives import CutRuns
 from continuum.quoting import quoted
 
 Signals: TypeAlias = Literal["again", "drop"]

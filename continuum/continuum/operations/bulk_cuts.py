@@ -19,8 +19,8 @@ from continuum.journal.operation_facts import Execution, OperationRow, Part
 from continuum.journal.operation_port import Operations
 from continuum.journal.port import Connection
 from continuum.operations.cut_facts import tried_again
+from continuum.operations.family_walk import CutRuns
 from continuum.operations.forks import Plan, plan
-from continuum.operations.relatives import CutRuns
 
 # A run that works changes with every step. This often in a row it does so between a look and a change.
 LOOKS = 10

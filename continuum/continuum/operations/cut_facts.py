@@ -92,10 +92,14 @@ class Relative:
 
 @dataclass(frozen=True, slots=True)
 class Undone:
-    """What event `seq` of the run that is cut has begun may have been undone elsewhere."""
+    """What event `seq` of the run that is cut has begun may have been undone elsewhere.
+
+    So may what other events before `before` have begun.
+    """
 
     seq: int
     why: str
+    before: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,9 @@ from continuum.operations.commands import in_schema
 from continuum.operations.ended_causes import blocked, ended
 from continuum.operations.executing_causes import executing, is_executing
 from continuum.operations.explanation import Cause, Explanation, Fix
+from continuum.operations.family_walk import CutRuns
 from continuum.operations.ownership_causes import ownership_causes, ready, unrecorded
 from continuum.operations.pause_causes import paused
-from continuum.operations.relatives import CutRuns
 from continuum.operations.scene import Scene
 from continuum.operations.wait_causes import wait_causes, waits_for_nothing
 from continuum.operations.ways_on import ways_on

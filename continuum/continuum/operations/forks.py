@@ -19,8 +19,9 @@ from continuum.journal.port import Runs
 from continuum.operations.call_ends import COMPLETED
 from continuum.operations.cut_facts import Cut, CutChild, History
 from continuum.operations.failure_cuts import restart_cut
+from continuum.operations.family_walk import CutRuns
 from continuum.operations.history_cuts import cut_of, readable, unreadable, unreported_children
-from continuum.operations.relatives import CutRuns, family_of, shared_with_successor
+from continuum.operations.relatives import family_of, shared_with_successor
 
 _ENDS: dict[int, InboxKind] = {
     EventType.CHILD_COMPLETED: InboxKind.CHILD_COMPLETED,

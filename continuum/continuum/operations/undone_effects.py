@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from continuum.engine.events import SCHEDULES, Event, EventType
+from continuum.engine.events import SCHEDULES, Event, EventType, is_whole
 from continuum.operations.call_ends import answers_of, has_failed, pending_calls
 from continuum.operations.cut_facts import Bound, Relative
 
@@ -95,10 +95,15 @@ def verb_of(end: Event | None) -> str:
     return "failed, so it may or may not have undone"
 
 
-def undoing(events: Sequence[Event], seq: int) -> Event | None:
-    """Return the compensation that may have undone what event `seq` has begun."""
-    compensations = (event for event in events[seq:] if event.type == EventType.COMPENSATION_SCHEDULED)
+def undoing(later: Sequence[Event], seq: int) -> Event | None:
+    """Return the compensation among later events that may have undone what event `seq` has begun."""
+    compensations = (event for event in later if event.type == EventType.COMPENSATION_SCHEDULED)
     return next((event for event in compensations if undoes_from(event) <= seq), None)
+
+
+def starts_child(event: Event) -> bool:
+    """Whether an event has started a child."""
+    return event.type == EventType.CHILD_STARTED and is_whole(event)
 
 
 def first_effect(events: Sequence[Event]) -> Event | None:

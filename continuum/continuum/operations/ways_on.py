@@ -13,9 +13,9 @@ from continuum.operations.cut_facts import Cut
 from continuum.operations.cut_words import anew_words, standing_words
 from continuum.operations.explanation import Fix
 from continuum.operations.failure_cuts import failed_child, failed_compensation
+from continuum.operations.family_walk import CutRuns
 from continuum.operations.forks import error_text, parent_that_heard, plan
 from continuum.operations.history_cuts import readable, unreadable
-from continuum.operations.relatives import CutRuns
 
 MENDED = "once the cause of its failure is mended"
 
