@@ -24,9 +24,11 @@ from continuum_migrations.errors import (
 from continuum_migrations.expected import Expected, ExpectedIndex, expected_objects
 from continuum_migrations.lock import lock_schema
 from continuum_migrations.lost_objects import (
+    LostParts,
     create_functions,
     lost_functions,
     lost_indexes,
+    lost_parts,
     restore_functions,
 )
 from continuum_migrations.runner import OLDEST_SERVER, check, drop, migrate, runs_to_drop
@@ -36,6 +38,7 @@ __all__ = [
     "Expected",
     "ExpectedIndex",
     "InvalidSchemaName",
+    "LostParts",
     "MigrationChanged",
     "MigrationError",
     "MigrationFilesWrong",
@@ -53,6 +56,7 @@ __all__ = [
     "lock_schema",
     "lost_functions",
     "lost_indexes",
+    "lost_parts",
     "migrate",
     "restore_functions",
     "runs_to_drop",

@@ -1,4 +1,4 @@
-"""Finds what a schema has lost since its migration, and creates lost functions again.
+"""Finds what a schema has lost since its migration, and creates lost functions and views again.
 
 The record stays as it is: it tells older text from newer, and the text of a lost function is the newest.
 """
@@ -6,6 +6,7 @@ The record stays as it is: it tells older text from newer, and the text of a los
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -21,6 +22,54 @@ Record = Callable[[Connection, Sequence[str]], Awaitable[None]]
 
 FUNCTIONS = "select distinct proname::text from pg_proc where pronamespace = to_regnamespace(%s)"
 INDEXES = "select relname::text from pg_class where relkind = 'i' and relnamespace = to_regnamespace(%s)"
+RELATIONS = "select relname::text, relkind::text from pg_class where relnamespace = to_regnamespace(%s)"
+COLUMNS = (
+    "select c.relname::text, a.attname::text from pg_class c join pg_attribute a on a.attrelid = c.oid "
+    "where c.relnamespace = to_regnamespace(%s) and a.attnum > 0 and not a.attisdropped"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LostParts:
+    """Tables, columns (as `table.column`), sequences and views that a schema should have and does not."""
+
+    tables: Sequence[str] = ()
+    columns: Sequence[str] = ()
+    sequences: Sequence[str] = ()
+    views: Sequence[str] = ()
+
+    def named(self) -> list[str]:
+        """Return each with its kind."""
+        kinds = (
+            ("table", self.tables),
+            ("column", self.columns),
+            ("sequence", self.sequences),
+            ("view", self.views),
+        )
+        return [f"{kind} {name}" for kind, names in kinds for name in names]
+
+
+async def lost_parts(connection: Connection, schema: str) -> LostParts:
+    """Return which tables, columns, sequences and views a schema, which is that of this code, has lost."""
+    async with connection.cursor(row_factory=tuple_row) as cursor:
+        await cursor.execute(RELATIONS, (f'"{schema}"',))
+        there = set(await cursor.fetchall())
+        await cursor.execute(COLUMNS, (f'"{schema}"',))
+        columns = set(await cursor.fetchall())
+    expected = expected_objects()
+    tables = [name for name in expected.columns if not {(name, "r"), (name, "p")} & there]
+    return LostParts(
+        sorted(tables),
+        sorted(
+            f"{table}.{name}"
+            for table, names in expected.columns.items()
+            if table not in tables
+            for name in names
+            if (table, name) not in columns
+        ),
+        sorted(name for name in expected.sequences if (name, "S") not in there),
+        sorted(name for name in expected.views if (name, "v") not in there),
+    )
 
 
 async def lost_functions(
@@ -35,7 +84,7 @@ async def lost_functions(
 
 
 async def create_functions(connection: Connection, schema: str) -> None:
-    """Create all functions again, in a transaction that has the lock of the schema.
+    """Create all functions and views again, in a transaction that has the lock of the schema.
 
     Not only those that are lost: one of them may be called by another, whose text the server checks.
     """
@@ -47,17 +96,23 @@ async def create_functions(connection: Connection, schema: str) -> None:
 async def restore_functions(
     connection: Connection, schema: str, *, record: Record | None = None
 ) -> list[str]:
-    """Create the functions again if one is lost, and return the names of those that were."""
-    if not await lost_functions(connection, schema):
+    """Create functions and views again if one is lost, and return the names of those that were."""
+    if not await _lost_of_files(connection, schema):
         return []
     async with connection.transaction():
         await lock_schema(connection, schema)
-        lost = await lost_functions(connection, schema)
+        lost = await _lost_of_files(connection, schema)
         if lost:
             await create_functions(connection, schema)
             if record is not None:
                 await record(connection, sorted(set(lost.values())))
     return sorted(lost)
+
+
+async def _lost_of_files(connection: Connection, schema: str) -> Mapping[str, str]:
+    """Return the lost functions and views, each with the file that makes it."""
+    views, files = (await lost_parts(connection, schema)).views, expected_objects().views
+    return {**await lost_functions(connection, schema), **{name: files[name] for name in views}}
 
 
 async def lost_indexes(connection: Connection, schema: str) -> list[str]:

@@ -66,6 +66,9 @@ BROKEN: dict[tuple[str, str], tuple[str, ...]] = {
         "delete from {s}.runs",
     ),
     ("function-missing", "odd_rows"): ("drop function {s}.odd_rows(integer)",),
+    ("sequence-missing", "fencing_token"): ("drop sequence {s}.fencing_token",),
+    ("sequence-missing", "state_change_position"): ("drop sequence {s}.state_change_position cascade",),
+    ("view-missing", "runs_readable"): ("drop view {s}.runs_readable",),
     ("prepared-transaction", "left"): (
         "begin",
         "insert into {s}.deliveries values (gen_random_uuid(), 'a', 'b')",
@@ -118,6 +121,12 @@ def try_each(dsn: str, schema: str, *statements: str) -> None:
                 continue
 
 
+def rows_of(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    """Run a statement and return its rows."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        return connection.execute(statement.encode()).fetchall()
+
+
 def test_nothing_is_wrong_where_a_node_runs(cli: CommandLine, dsn: str, schema: str) -> None:
     node = launch(NodeConfig(modules=(flows.__name__,), dsn=dsn, schema=schema, name="north"))
     try:
@@ -146,6 +155,77 @@ def test_each_thing_that_is_wrong_is_found_and_its_fix_mends_it(
     assert found.keys() == {(code, subject)}
     run_fixes(cli, dsn, found[code, subject]["fixes"])
     until_holds(lambda: examined(cli, *options) == {})
+
+
+def test_a_column_that_is_computed_is_added_again_with_its_indexes(
+    cli: CommandLine, dsn: str, schema: str
+) -> None:
+    definition = (
+        "select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef d join pg_attribute a "
+        f"on a.attrelid = d.adrelid and a.attnum = d.adnum "
+        f"where d.adrelid = '{schema}.runs'::regclass and a.attname = 'wakes_at'"
+    )
+    before = rows_of(dsn, definition)
+    try_each(dsn, schema, "alter table {s}.runs drop column wakes_at")
+    found = examined(cli)
+    assert found.keys() == {("column-missing", "runs.wakes_at"), ("index-missing", "runs_asleep")}
+    said = cli("health", "--json").json
+    assert [each["code"] for each in said] == ["schema"], "what health asks needs the column"
+    assert said[0]["fixes"] == [f"continuum doctor --schema {schema}"]
+    for each in found.values():
+        run_fixes(cli, dsn, each["fixes"])
+    assert examined(cli) == {}
+    assert rows_of(dsn, definition) == before
+
+
+def test_a_column_with_values_of_its_own_comes_from_a_backup(cli: CommandLine, dsn: str, schema: str) -> None:
+    try_each(dsn, schema, "alter table {s}.versions drop column label cascade")
+    found = examined(cli)
+    assert found.keys() == {("column-missing", "versions.label"), ("view-missing", "runs_readable")}
+    finding = found["column-missing", "versions.label"]
+    assert finding["sentence"].endswith("; stop the nodes, and restore it from a backup")
+    assert finding["fixes"] == []
+    (said,) = cli("health", "--json").json
+    assert said["sentence"] == (
+        f"schema {schema} has lost column versions.label, view runs_readable; `continuum doctor --schema "
+        f"{schema}` says how each comes back"
+    )
+
+
+def test_numbers_of_a_sequence_continue_behind_those_that_it_has_given(
+    cli: CommandLine, dsn: str, schema: str
+) -> None:
+    try_each(
+        dsn,
+        schema,
+        "insert into {s}.runs (id, workflow, namespace, input, token) "
+        "values (gen_random_uuid(), 'w', 'n', '', 77)",
+        "insert into {s}.state_changes values (88, gen_random_uuid(), 0, now())",
+        "update {s}.state_change_log set removed = 99",
+        "drop sequence {s}.fencing_token",
+        "drop sequence {s}.state_change_position cascade",
+    )
+    for each in examined(cli).values():
+        run_fixes(cli, dsn, each["fixes"])
+    assert rows_of(dsn, f"select nextval('{schema}.fencing_token')") == [(78,)]
+    insert = f"insert into {schema}.state_changes (run_id, state, at) values (gen_random_uuid(), 0, now())"
+    assert rows_of(dsn, f"{insert} returning position") == [(100,)]
+
+
+def test_a_node_claims_runs_after_the_fix_of_a_lost_sequence(cli: CommandLine, dsn: str, schema: str) -> None:
+    node = launch(NodeConfig(modules=(flows.__name__,), dsn=dsn, schema=schema, name="north"))
+    try:
+        await_ready(node)
+        try_each(dsn, schema, "drop sequence {s}.fencing_token")
+        run = cli("start", flows.order.name, "1").out.strip()
+        said = cli("health", "--json").json
+        assert "has lost sequence fencing_token" in said[0]["sentence"]
+        run_fixes(cli, dsn, examined(cli)["sequence-missing", "fencing_token"]["fixes"])
+        assert cli("signal", run, "go", '"yes"').code == 0
+        assert cli("result", run).code == 0
+        assert cli("health", "--json").json == []
+    finally:
+        node.end()
 
 
 def test_an_index_that_a_rebuild_left_behind_is_dropped(cli: CommandLine, dsn: str, schema: str) -> None:
@@ -358,6 +438,32 @@ def test_every_index_of_a_new_schema_is_expected_and_no_other(dsn: str, schema: 
     ground = asyncio.run(read_ground(dsn, schema))
     there = {index.name for index in ground.indexes}
     assert there - {"migrations_pkey"} == expected_objects().indexes.keys()
+
+
+def test_every_table_column_sequence_and_view_of_a_new_schema_is_expected_and_no_other(
+    dsn: str, schema: str
+) -> None:
+    columns = rows_of(
+        dsn,
+        "select c.relname::text, a.attname::text, a.attgenerated <> '' from pg_class c "
+        "join pg_attribute a on a.attrelid = c.oid "
+        f"where c.relnamespace = '{schema}'::regnamespace and c.relkind = 'r' and c.relname <> 'migrations' "
+        "and a.attnum > 0 and not a.attisdropped",
+    )
+    relations = rows_of(
+        dsn,
+        "select c.relkind::text, c.relname::text from pg_class c "
+        f"where c.relnamespace = '{schema}'::regnamespace and c.relkind in ('S', 'v') and not exists "
+        "(select from pg_depend d where d.objid = c.oid and d.classid = 'pg_class'::regclass "
+        "and d.deptype = 'i' and d.refobjsubid > 0)",
+    )
+    expected = expected_objects()
+    assert {(table, name) for table, name, _ in columns} == {
+        (table, name) for table, names in expected.columns.items() for name in names
+    }
+    assert {f"{table}.{name}" for table, name, computed in columns if computed} == expected.computed.keys()
+    assert {name for kind, name in relations if kind == "S"} == set(expected.sequences)
+    assert {name for kind, name in relations if kind == "v"} == expected.views.keys()
 
 
 def test_a_node_with_another_clock_or_release_is_named(

@@ -365,4 +365,4 @@ def test_a_lost_column_is_no_reason_to_migrate_again_and_again(
     sql(dsn, schema, "alter table {s}.runs drop column for_nothing cascade")
     (finding,) = cli("health", "--json").json
     assert finding["code"] == "schema"
-    assert "if that changes nothing `continuum doctor`" in finding["sentence"]
+    assert "has lost column runs.for_nothing; `continuum doctor" in finding["sentence"]

@@ -14,7 +14,7 @@ from continuum.cli.values import to_json
 from continuum.errors import InvalidOption, SchemaOutOfDate
 from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
-from continuum.journal.postgres.schema import check_schema
+from continuum.journal.postgres.schema import check_schema, losses_of
 from continuum.operations.actor import Actor
 from continuum.operations.findings import Finding, amount, serious, verb
 from continuum.operations.health import DUE_FOR_SECONDS, schema_finding
@@ -96,14 +96,18 @@ async def _report(target: Target, due_for: float) -> HealthReport:
             await check_schema(address, target.schema)
         except SchemaOutOfDate as error:
             return _without_schema(target, error)
+        losses = await losses_of(address, target.schema)
         journal = PostgresJournal(address, schema=target.schema, listen=False, read_only=True)
         await journal.open()
         try:
-            return await check_health(journal, due_for=due_for)
+            report = await check_health(journal, due_for=due_for)
         except SchemaOutOfDate as error:
-            return _without_schema(target, error)
+            return _without_schema(target, error if losses is None else SchemaOutOfDate(losses))
         finally:
             await journal.close()
+    if losses is None:
+        return report
+    return HealthReport([schema_finding(target.schema, losses), *report.findings], report.reviewed)
 
 
 def _without_schema(target: Target, error: SchemaOutOfDate) -> HealthReport:

@@ -22,6 +22,7 @@ from continuum.journal.postgres.schema import (
 from continuum.operations.actor import Actor
 from continuum.operations.findings import verb
 from continuum.operations.repair_commands import repair_command
+from continuum_migrations import expected_objects
 
 
 @click.command(short_help="Bring the database schema up to this release.")
@@ -51,12 +52,19 @@ def migrate(fresh: bool, yes: bool, actor: Actor, dsn: str | None, schema: str) 
     changes = [f"applied {summary(done.files)}"] if done.files else []
     if done.restored:
         were = verb(len(done.restored), "which was lost", "which were lost")
-        functions = verb(len(done.restored), "function", "functions")
-        changes.append(f"created again {functions} {', '.join(done.restored)}, {were}")
+        changes.append(f"created again {_with_kinds(done.restored)}, {were}")
     click.echo(f"schema {schema}: {'; '.join(changes) or 'up to date'}")
     for index in done.lost_indexes:
         mend = repair_command("index-missing", index, schema)
         click.echo(f"schema {schema}: index {index} is lost, and a migration builds none again: {mend}")
+
+
+def _with_kinds(restored: Sequence[str]) -> str:
+    """Return the names of functions and views with what they are."""
+    views = [name for name in restored if name in expected_objects().views]
+    functions = [name for name in restored if name not in views]
+    kinds = ((functions, "function"), (views, "view"))
+    return " and ".join(f"{noun}{'s'[: len(names) - 1]} {', '.join(names)}" for names, noun in kinds if names)
 
 
 def _confirmed(dsn: str | None, schema: str) -> bool:

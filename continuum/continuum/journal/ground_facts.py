@@ -98,3 +98,7 @@ class Ground:
     hidden: int = 0
     lacking: tuple[Lacking, ...] = ()
     nodes: tuple[HealthNode, ...] = ()
+    # Those of tables that are there, as `table.column`.
+    lost_columns: tuple[str, ...] = ()
+    lost_sequences: tuple[str, ...] = ()
+    lost_views: tuple[str, ...] = ()

@@ -54,6 +54,7 @@ def diagnose(
         *_server(ground),
         *_schema(ground),
         *_objects(ground, expected),
+        *_parts(ground, expected),
         *_vacuum(ground, limits),
         *_machine(ground, limits, own_release, time_zones=time_zones),
     ]
@@ -184,6 +185,47 @@ def _objects(ground: Ground, expected: Expected) -> Iterator[Finding]:
     for file, name in gone.items():
         text = f"function {name} of {file} is missing; create it again, which lets nodes work meanwhile"
         yield _finding("function-missing", name, text, _repair(ground, "function-missing", name))
+
+
+def _parts(ground: Ground, expected: Expected) -> Iterator[Finding]:
+    """Judge columns, sequences and views that are lost."""
+    schema = identifier(ground.schema)
+    for named in ground.lost_columns:
+        table, _, column = named.partition(".")
+        text = f"column {column} of table {table} is missing, with its values in all rows"
+        if named in expected.computed:
+            text += "; it is computed from others: stop the nodes, add it again, and then its indexes"
+            added = f"{identifier(column)} {expected.computed[named]}"
+            fix = f"ALTER TABLE {schema}.{identifier(table)} ADD COLUMN {added};"
+            yield _finding("column-missing", named, text, fix)
+        else:
+            yield _finding("column-missing", named, f"{text}; stop the nodes, and restore it from a backup")
+    for name in ground.lost_sequences:
+        text = f"sequence {name} is missing; create it again, behind all numbers that it has given"
+        yield _finding("sequence-missing", name, text, *_sequence(schema, name))
+    for name in ground.lost_views:
+        text = f"view {name} is missing; create it again, which lets nodes work meanwhile"
+        yield _finding("view-missing", name, text, f"continuum migrate --schema {ground.schema}")
+
+
+def _sequence(schema: str, name: str) -> Iterator[str]:
+    """Yield the statements that create a sequence again, in order."""
+    own = f"{schema}.{identifier(name)}"
+    match name:
+        case "fencing_token":
+            given = f"SELECT max(token) FROM {schema}.runs"
+        case "state_change_position":
+            # A reader has seen what was removed.
+            removed = f"SELECT removed FROM {schema}.state_change_log"
+            given = f"SELECT max(position) FROM {schema}.state_changes UNION ALL {removed}"
+        case _:
+            return
+    yield f"CREATE SEQUENCE {own};"
+    yield f"SELECT setval({literal(own)}, (SELECT greatest(max(x), 1) FROM ({given}) AS given (x)));"
+    if name == "state_change_position":
+        # It went with the sequence.
+        default = f"SET DEFAULT nextval({literal(own)})"
+        yield f"ALTER TABLE {schema}.state_changes ALTER COLUMN position {default};"
 
 
 def _repair(ground: Ground, code: str, name: str) -> str:

@@ -54,6 +54,11 @@ DOCTOR_CODES: Mapping[str, Code] = {
         "a table of the schema is not there, and nothing that nodes do works",
         "restore it from a backup",
     ),
+    "column-missing": Code(
+        _ERROR,
+        "a column of a table is not there, and what reads it does not work",
+        "restore it from a backup, or add it again if it is computed from others",
+    ),
     "index-missing": Code(
         _ERROR,
         "an index of the schema is not there; claims or lists then read whole tables",
@@ -68,6 +73,16 @@ DOCTOR_CODES: Mapping[str, Code] = {
         _ERROR,
         "a function of the schema is not there",
         "`continuum repair function-missing FUNCTION`, or `continuum migrate` for all of them",
+    ),
+    "sequence-missing": Code(
+        _ERROR,
+        "a sequence of the schema is not there: no run is claimed, or no change of a state is recorded",
+        "create it again, behind all numbers that it has given",
+    ),
+    "view-missing": Code(
+        _WARNING,
+        "a view for people is not there; nodes need none",
+        "`continuum migrate`, which creates it again",
     ),
     "autovacuum-off": Code(
         _ERROR,

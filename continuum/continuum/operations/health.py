@@ -57,7 +57,7 @@ def judge(facts: HealthFacts) -> list[Finding]:
 
 
 def schema_finding(schema: str, problem: str) -> Finding:
-    """Return the only finding in a schema that cannot be used."""
+    """Return that a schema cannot be used, or has lost something."""
     ways = [name for name in ("migrate", "doctor") if f"continuum {name}" in problem]
     fixes = (f"continuum {name} --schema {schema}" for name in ways)
     return health_finding("schema", schema, problem, *fixes, evidence=(problem,))

@@ -11,8 +11,9 @@ _ERROR, _WARNING, _NOTE = Severity.ERROR, Severity.WARNING, Severity.NOTE
 HEALTH_CODES: Mapping[str, Code] = {
     "schema": Code(
         _ERROR,
-        "the schema is missing, of another age than this package, or incomplete; nothing else was looked at",
-        "`continuum migrate`, or a package of the same age",
+        "the schema is missing or of another age than this package, and nothing else was looked at; or it "
+        "has lost a table, column, function, sequence or view",
+        "`continuum migrate`, or a package of the same age; for what is lost, `continuum doctor`",
     ),
     "no-nodes": Code(
         _ERROR,

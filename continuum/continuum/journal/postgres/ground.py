@@ -30,7 +30,7 @@ from continuum.journal.postgres.driver_errors import translated
 from continuum.journal.postgres.health import health_node
 from continuum.journal.postgres.schema import check_version
 from continuum.journal.postgres.statements import Statements, statements_for
-from continuum_migrations import OLDEST_SERVER
+from continuum_migrations import OLDEST_SERVER, lost_parts
 
 SETTINGS = (
     "fsync",
@@ -118,8 +118,12 @@ class _Reader:
             await check_version(dsn, ground.schema)
         except SchemaOutOfDate as error:
             return replace(ground, schema_problem=str(error))
+        lost = await lost_parts(self._connection, ground.schema)
         return replace(
             ground,
+            lost_columns=tuple(lost.columns),
+            lost_sequences=tuple(lost.sequences),
+            lost_views=tuple(lost.views),
             indexes=tuple(StoredIndex(*row) for row in await self._fetch("ground_indexes")),
             functions=frozenset(name for (name,) in await self._fetch("ground_functions")),
             tables=tuple(StoredTable(*row) for row in await self._fetch("ground_tables")),

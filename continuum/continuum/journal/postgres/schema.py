@@ -25,6 +25,7 @@ from continuum.journal.postgres.driver_errors import (
     unavailable,
 )
 from continuum.journal.postgres.watched_connection import WatchedConnection
+from continuum.quoting import listed
 
 
 async def check_schema(dsn: str, schema: str) -> None:
@@ -39,9 +40,23 @@ async def check_version(dsn: str, schema: str) -> None:
         await continuum_migrations.check(connection, schema)
 
 
+async def losses_of(dsn: str, schema: str) -> str | None:
+    """Return what tables, columns, sequences and views the schema of this code has lost, None if nothing."""
+    async with schema_connection(dsn, STATEMENT_SECONDS) as connection:
+        lost = (await continuum_migrations.lost_parts(connection, schema)).named()
+    return (
+        None
+        if not lost
+        else (
+            f"schema {schema} has lost {listed(lost)}; `continuum doctor --schema {schema}` says how "
+            f"{'it comes' if len(lost) == 1 else 'each comes'} back"
+        )
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Migrated:
-    """The files that a migration applied, the functions that it created again, the indexes that are lost."""
+    """The files that it applied, the functions and views that it created again, the indexes that are lost."""
 
     files: Sequence[str]
     restored: Sequence[str] = ()
