@@ -94,7 +94,7 @@ class Relative:
 class Undone:
     """What event `seq` of the run that is cut has begun may have been undone elsewhere.
 
-    So may what other events before `before` have begun.
+    So may what other events before `before` have begun. A `seq` of -1 is what the run began with.
     """
 
     seq: int
@@ -111,6 +111,8 @@ class History:
     has_ended: Callable[[str], bool]
     relatives: Sequence[Relative] = ()
     undone: Sequence[Undone] = ()
+    # It continues a run as new that had done something.
+    inherits: bool = False
     # A node may execute what is pending.
     is_open: bool = False
     # The children without a reported end that the journal no longer has.

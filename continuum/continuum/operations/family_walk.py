@@ -35,6 +35,8 @@ class Family:
     rows: list[RunRow] = field(default_factory=list)
     undone: list[Undone] = field(default_factory=list)
     seen: list[tuple[RunId, int]] = field(default_factory=list)
+    # Whether the run continues one as new that had done something.
+    inherits: bool = False
 
 
 def shared_events(events: Sequence[Event], others: Sequence[Event]) -> int:

@@ -92,6 +92,7 @@ async def plan(
         lambda child: child in ends,
         family.relatives,
         family.undone,
+        family.inherits,
         is_open,
         removed,
         stored,

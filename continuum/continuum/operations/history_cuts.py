@@ -10,6 +10,8 @@ out; `CutRefused` names the last cut before that works. Some cuts never do:
   since is tried again, for the code still compensates there. What other runs have undone that begin with the
   same events counts as well (`Relative`), and so does what continues them as new. A call that was undone
   under an idempotency key cannot be made again.
+- A run that continues another as new began with what that had done. A compensation that does not say since
+  when may have undone it, and then no cut works: the run before it can be forked.
 - A child that the events before the cut have started is open: two runs cannot wait for it.
 - An event before the cut cannot be read, or the run continued as new there. One that cannot be read may have
   undone anything, wherever it is: the cut is before the first call or child then.
@@ -25,7 +27,7 @@ from continuum.errors import CutRefused
 from continuum.operations.call_ends import COMPLETED, answers_of, has_result, pending_calls
 from continuum.operations.cut_facts import Bound, Cut, CutCall, CutChild, History
 from continuum.operations.standing_effects import standing
-from continuum.operations.undone_effects import first_effect, is_tried_again, undone, undone_by
+from continuum.operations.undone_effects import NOWHERE, first_effect, is_tried_again, undone, undone_by
 from continuum.operations.undone_keys import key_of, undone_elsewhere, undone_under_a_key
 
 
@@ -63,7 +65,7 @@ def cut_of(
     # Only while the code compensates it needs what others have undone; otherwise it counts on that.
     bound = next(_bounds(history, at, how, kept if is_tried_again(pending, answers) else ()), None)
     nearest = at if bound is None else nearest_cut(history, at, how)
-    useless = undone_under_a_key(history, nearest)
+    useless = undone_under_a_key(history, at if nearest is None else nearest)
     if useless is not None:
         raise CutRefused(history.run_id, at, useless)
     if bound is not None:
@@ -90,9 +92,11 @@ def cut_of(
     )
 
 
-def nearest_cut(history: History, at: int, how: Forking) -> int:
-    """Return the last place up to `at` where the history may be cut; that is 0 at the least."""
+def nearest_cut(history: History, at: int, how: Forking) -> int | None:
+    """Return the last place up to `at` where the history may be cut; None if no cut helps."""
     while (bound := next(_bounds(history, at, how), None)) is not None:
+        if bound.at == NOWHERE:
+            return None
         at = bound.at
     return at
 
@@ -111,7 +115,7 @@ def _bounds(history: History, at: int, how: Forking, kept: Collection[int] = ())
             yield Bound(event.seq, f"the run continued as new there, as {event.body[3]}")
     forked = how is Forking.FORK
     executed = forked or history.is_open
-    yield from undone(before, later, executed=executed, forked=forked, kept=kept)
+    yield from undone(before, later, executed=executed, forked=forked, kept=kept, inherits=history.inherits)
     yield from _undone_by_relatives(history, before, executed=executed, forked=forked, kept=kept)
     yield from (Bound(known.seq, known.why) for known in history.undone if known.seq < at)
     for child in _open_children(before):
@@ -135,7 +139,9 @@ def _undone_by_relatives(
 ) -> Iterator[Bound]:
     ended = {*kept, *answers_of(before)}
     for other in history.relatives:
-        yield from undone_by(other, before, executed=executed, forked=forked, kept=ended)
+        yield from undone_by(
+            other, before, executed=executed, forked=forked, kept=ended, inherits=history.inherits
+        )
         yield from undone_elsewhere(history, other, before)
 
 

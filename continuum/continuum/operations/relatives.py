@@ -21,7 +21,8 @@ from continuum.operations.ancestors import Ancestors
 from continuum.operations.cut_facts import History, Undone
 from continuum.operations.family_walk import CutRuns, Family, FamilyWalk, shared_events
 from continuum.operations.history_cuts import readable, undone_by_relatives
-from continuum.operations.undone_effects import first_effect, starts_child
+from continuum.operations.predecessors import Predecessors
+from continuum.operations.undone_effects import NOWHERE, first_effect, reaches_back, starts_child
 
 
 async def family_of(journal: CutRuns, origin: RunRow, events: Sequence[Event]) -> Family:
@@ -40,6 +41,12 @@ async def family_of(journal: CutRuns, origin: RunRow, events: Sequence[Event]) -
         rows = [row for row, most in zip(family.rows, shared, strict=True) if first.seq < most]
         for why in await Ancestors(journal, origin, family.seen).undone(rows):
             family.undone.append(Undone(first.seq, why))
+    before = Predecessors(journal, origin, forks)
+    if forks:
+        family.undone += [Undone(NOWHERE, why) for why in await before.undone(family)]
+    own = (events, *(other.events for other in family.relatives))
+    if any(reaches_back(event) for each in own for event in each):
+        family.inherits = await before.did_anything()
     return family
 
 

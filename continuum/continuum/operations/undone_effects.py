@@ -16,6 +16,8 @@ from continuum.operations.cut_facts import Bound, Relative
 _EFFECTS = SCHEDULES | {EventType.CHILD_STARTED}
 # Where the body of a compensation says since when what it undoes was done.
 _SINCE = 5
+# The place of a bound before which no cut is.
+NOWHERE = -1
 
 
 def undone(
@@ -26,13 +28,15 @@ def undone(
     forked: bool = False,
     kept: Collection[int] = (),
     by: str | None = None,
+    inherits: bool = False,
 ) -> Iterator[Bound]:
     """Yield what compensations after a cut have undone before it, or what two runs would undo.
 
     `executed` says that the run which is cut may execute what is pending, now or later. A pending
     compensation that has failed is tried again by a run that takes the place of this one, and so are those
     after it that have failed; one in `kept` has an end that stays. The events after the cut are those of the
-    run `by`, without it those of the run that is cut.
+    run `by`, without it those of the run that is cut. One that `inherits` began with what a run before it has
+    done: what may have undone that leaves no cut.
     """
     ends, pending = answers_of(later), pending_calls(before)
     tried_again = not forked and is_tried_again(pending, ends)
@@ -43,12 +47,12 @@ def undone(
             continue
         if executed or seq in ends:
             verb = verb_of(ends[seq]) if seq in ends else "undoes"
-            yield from _bounds_of(event, before, verb, None)
+            yield from _bounds_of(event, before, verb, None, inherits=inherits)
     for event in later:
         if event.type == EventType.COMPENSATION_SCHEDULED:
             end = ends.get(event.seq)
             if not (tried_again and has_failed(end)):
-                yield from _bounds_of(event, before, verb_of(end), by)
+                yield from _bounds_of(event, before, verb_of(end), by, inherits=inherits)
 
 
 def is_tried_again(pending: Mapping[int, Event], ends: Mapping[int, Event]) -> bool:
@@ -58,21 +62,33 @@ def is_tried_again(pending: Mapping[int, Event], ends: Mapping[int, Event]) -> b
 
 
 def undone_by(
-    other: Relative, before: Sequence[Event], *, executed: bool, forked: bool, kept: Collection[int] = ()
+    other: Relative,
+    before: Sequence[Event],
+    *,
+    executed: bool,
+    forked: bool,
+    kept: Collection[int] = (),
+    inherits: bool = False,
 ) -> Iterator[Bound]:
     """Yield what the compensations of another run have undone of the events before a cut."""
-    shared = before[: other.shared]
+    shared, by = before[: other.shared], other.run_id
     if not other.continues:
-        own = other.events
-        yield from undone(shared, own, executed=executed, forked=forked, kept=kept, by=other.run_id)
-    elif (first := first_effect(shared)) is not None:
-        ends = answers_of(other.events)
-        for event in other.events:
-            if reaches_back(event):
-                yield bound_of(event, first, verb_of(ends.get(event.seq)), other.run_id)
+        yield from undone(
+            shared, other.events, executed=executed, forked=forked, kept=kept, by=by, inherits=inherits
+        )
+        return
+    ends = answers_of(other.events)
+    for event in filter(reaches_back, other.events):
+        yield from _bounds_of(event, shared, verb_of(ends.get(event.seq)), by, inherits=inherits)
 
 
-def _bounds_of(compensation: Event, before: Sequence[Event], verb: str, by: str | None) -> Iterator[Bound]:
+def _bounds_of(
+    compensation: Event, before: Sequence[Event], verb: str, by: str | None, *, inherits: bool
+) -> Iterator[Bound]:
+    if inherits and reaches_back(compensation):
+        why = f"{_named(compensation, by)} {verb} what was done before the run began"
+        yield Bound(NOWHERE, f"{why}, by those that it continues; fork one of these")
+        return
     since = undoes_from(compensation)
     done = next((done for done in before if done.seq >= since and done.type in _EFFECTS), None)
     if done is not None:
@@ -81,9 +97,13 @@ def _bounds_of(compensation: Event, before: Sequence[Event], verb: str, by: str 
 
 def bound_of(compensation: Event, done: Event, verb: str, by: str | None) -> Bound:
     """Return that a compensation, of the run `by`, has undone what was done from an event on."""
-    whose = f"event {compensation.seq}" if by is None else f"event {compensation.seq} of run {by}"
-    why = f"{compensation.body[0]} ({whose}) {verb} what the run did from event"
+    why = f"{_named(compensation, by)} {verb} what the run did from event"
     return Bound(done.seq, f"{why} {done.seq} on ({done.body[0]})")
+
+
+def _named(compensation: Event, by: str | None) -> str:
+    whose = f"event {compensation.seq}" if by is None else f"event {compensation.seq} of run {by}"
+    return f"{compensation.body[0]} ({whose})"
 
 
 def verb_of(end: Event | None) -> str:
