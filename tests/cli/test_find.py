@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
+import continuum
+from continuum.errors import InvalidQuery, UnindexedQuery
 from continuum.journal.postgres import PostgresJournal
 from tests.cli.commands import CommandLine
 from tests.cli.test_commands import on_journal, started
@@ -90,15 +93,30 @@ def test_a_list_that_no_index_serves_is_of_the_newest_runs_and_says_so(
     )
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(SQL(fill).format(schema=Identifier(schema)))
-    monkeypatch.setattr("continuum.cli.runs.LOOK_ENTRIES", 20)
-    monkeypatch.setattr("continuum.cli.runs.LOOKS", 2)
+    monkeypatch.setattr("continuum.cli.runs.LOOKED_AT", 40)
+    change = ("runs", "list", "--find", "waits:signal:review")
 
-    listed = cli("runs", "list", "--find", "waits:signal:review")
+    listed = cli(*change)
 
     assert (listed.code, len(listed.out.splitlines())) == (0, 1 + 2)
-    assert listed.err == (
-        "looked at the newest 40 runs alone, because no index leads to what was asked for; narrow it with "
-        "workflow:, started: or an attribute\n"
-    )
-    refused = cli("runs", "list", "--find", "waits:signal:review", "--json")
-    assert (refused.code, "no index serves this query" in refused.err) == (1, True)
+    why = "because no index leads to what was asked for; narrow it with workflow:, started: or an attribute"
+    looked, more = listed.err.splitlines()
+    assert looked == f"looked at the newest 40 runs alone, {why}"
+    cursor = more.removeprefix("more: --cursor ")
+    following = cli(*change, "--cursor", cursor)
+    assert len(following.out.splitlines()) == 1 + 1
+    assert f"looked at the next 40 runs alone, {why}" in following.err
+    page = cli(*change, "--json").json
+    assert (len(page["entries"]), page["looked_at"], page["next_cursor"]) == (2, 40, cursor)
+    ask: dict[str, Any] = {"find": "waits:signal:review", "namespace": None}
+    with continuum.connect_sync(dsn, schema=schema) as client:
+        with pytest.raises(UnindexedQuery):
+            client.query(**ask)
+        assert client.query(**ask, look_at=40).next_cursor == cursor
+        with pytest.raises(UnindexedQuery):
+            client.query(**ask, look_at=40, order_by="updated_at")
+        with pytest.raises(InvalidQuery, match="look_at is a whole number from 1"):
+            client.query(**ask, look_at=0)
+    # An export goes through all of them.
+    monkeypatch.setattr("continuum.cli.run_export.LOOKED_AT", 5_000)
+    assert len(cli("runs", "export", "--find", "waits:signal:review").out.splitlines()) == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from continuum.errors import ActivityError, ChildFailed
+from continuum.errors import ActivityError, ChildFailed, UnindexedQuery
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import RunState, Transition
 from continuum.journal.memory.journal import MemoryJournal
@@ -203,3 +204,47 @@ async def test_a_search_finds_failures_by_their_causes(journal: Journal) -> None
     assert await found('error:"a\\\\b"') == {2}
     assert await found("-error:ConnectionError state:failed") == {2, 3, 4}
     assert await found("-error:ActivityError error:ConnectionError") == {1}
+
+
+async def looked_through(journal: Journal, asked: Query, most: int) -> tuple[list[str], int]:
+    """Return what looks find one after the other until the last, and how many there were."""
+    found: list[str] = []
+    for looks in range(1, 100):
+        seen = await journal.look_through(asked, most)
+        found += [row.id for row in seen.rows]
+        # Where many are in one group, a look may be of more: never of fewer than a page.
+        assert seen.looked_at <= max(most, asked.limit * len(WORKFLOWS) * 2)
+        if seen.place is None and len(seen.rows) < asked.limit:
+            return found, looks
+        last = seen.rows[-1] if seen.place is None else None
+        field = asked.order_by[0]
+        asked = replace(asked, after=seen.place if last is None else (getattr(last, field), last.id))
+    raise AssertionError("the looks do not end")
+
+
+@pytest.mark.parametrize("order", [("started_at", True), ("started_at", False), ("id", True), ("id", False)])
+@pytest.mark.parametrize("most", [3, 40, 1000])
+async def test_looks_one_after_the_other_find_what_a_query_finds(
+    journal: Journal, order: tuple[str, bool], most: int
+) -> None:
+    await fill(journal, 48)
+    for text in ("waits:signal:review", "-state:failed", "workflow:pay* waits:activity", "workflow:nobody"):
+        asked = query(*search_of(text).conditions(journal.now()), order_by=order, limit=2)
+        whole = [row.id for row in await journal.query(replace(asked, limit=100))]
+        found, looks = await looked_through(journal, asked, most)
+        assert found == whole
+        assert looks == len(whole) // 2 + 1 or most < 48
+
+
+async def test_a_look_is_refused_in_an_order_that_no_index_has(journal: Journal) -> None:
+    await fill(journal, 3)
+    with pytest.raises(UnindexedQuery):
+        await journal.look_through(query(order_by=("updated_at", True)), 10)
+
+
+async def test_a_look_has_no_payloads_unless_they_are_asked_for(journal: Journal) -> None:
+    await fill(journal, 3)
+    for payloads in (True, False):
+        seen = await journal.look_through(query(payloads=payloads), 10)
+        assert (len(seen.rows), seen.place, seen.looked_at) == (3, None, 3)
+        assert {bool(row.input) for row in seen.rows} == {payloads}

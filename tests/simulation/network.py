@@ -41,6 +41,7 @@ _READS = frozenset(
         *(
             "get_run",
             "query",
+            "look_through",
             "open_runs",
             "read_published",
             "versions",

@@ -13,6 +13,7 @@ from continuum.cli.run_ids import RUN
 from continuum.client.argument_checks import run_id_of
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.namespaces import ANY_NAMESPACE, guarded
+from continuum.client.pages import found_rows
 from continuum.client.queries import question_of
 from continuum.engine.ids import RunId
 from continuum.journal.port import Journal
@@ -26,6 +27,8 @@ NEWEST_FIRST = ("started_at", "desc")
 # read them are few.
 LEAST_GROUP, LARGEST_GROUP = 8, 200
 EVENTS = 10_000
+# Where no index leads to the runs, it looks at so many at a time, which takes some tenths of a second.
+LOOKED_AT = 50_000
 
 
 @click.command(short_help="Print histories, a line of JSON for each run.")
@@ -90,8 +93,8 @@ async def _chosen(
     where = chosen.conditions()
     while True:
         question = question_of(where, NEWEST_FIRST, PAGE_ENTRIES, cursor, namespace, chosen.find, now)
-        rows = await journal.query(question.one_more(payloads=False))
-        yield [row.id for row in rows[:PAGE_ENTRIES]]
-        if len(rows) <= PAGE_ENTRIES:
+        found = await found_rows(journal, question, payloads=False, look_at=LOOKED_AT)
+        yield [row.id for row in found.rows]
+        if found.cursor is None:
             return
-        cursor = question.cursor_after(rows[PAGE_ENTRIES - 1])
+        cursor = found.cursor

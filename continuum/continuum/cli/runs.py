@@ -40,12 +40,11 @@ from continuum.client.runs import RunError
 from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.drift.deploy_check import StoredRuns
 from continuum.drift.run_report import Refused, drift_of
-from continuum.errors import NotPublished, UnindexedQuery
+from continuum.errors import NotPublished
 from continuum.quoting import quoted
 
-# Where no index serves a list, it looks at so many runs at a time, as many as a condition may name, and so
-# often: that takes some seconds among a million runs.
-LOOK_ENTRIES, LOOKS = PAGE_ENTRIES, 10
+# Where no index serves a list, a page is of so many runs at most, which takes some tenths of a second.
+LOOKED_AT = 50_000
 
 
 @click.group(no_args_is_help=False)
@@ -77,60 +76,39 @@ def list_runs(
 ) -> None:
     """List runs, the latest first.
 
-    Where no index leads to the runs that are asked for, those of the newest runs are listed, and a line says
-    so. With --json that is an error.
+    Where no index leads to the runs that are asked for, a page has those among the next 50,000 runs. A line
+    says so, or `looked_at` with --json, and --cursor continues.
     """
     target = Target(dsn, schema)
 
     async def asking(client: Client) -> Page:
-        try:
-            return await client.query(
-                chosen.conditions(),
-                limit=limit,
-                cursor=cursor,
-                namespace=namespace,
-                payloads=as_json,
-                find=chosen.find,
-            )
-        except UnindexedQuery:
-            if as_json or cursor is not None:
-                raise
-            return await _among_the_newest(client, chosen, namespace, limit)
+        return await client.query(
+            chosen.conditions(),
+            limit=limit,
+            cursor=cursor,
+            namespace=namespace,
+            payloads=as_json,
+            find=chosen.find,
+            look_at=LOOKED_AT,
+        )
 
     page = ask(target, asking)
     if as_json:
         click.echo(to_json(page))
         return
     _print_page(page.entries)
-    if not page.entries:
+    if page.looked_at is not None:
+        where = "the newest" if cursor is None else "the next"
+        why = (
+            "because no index leads to what was asked for; narrow it with workflow:, started: or an attribute"
+        )
+        click.echo(f"looked at {where} {page.looked_at:,} runs alone, {why}", err=True)
+    elif not page.entries:
         say_nothing(target, "run", "`continuum start WORKFLOW` starts one")
         if "error:" in (chosen.find or ""):
             click.echo("error:TimeoutError is a whole type, error:*Timeout* a part of one", err=True)
     if page.next_cursor is not None:
         click.echo(f"more: --cursor {page.next_cursor}", err=True)
-
-
-async def _among_the_newest(client: Client, chosen: RunFilter, namespace: str | None, limit: int) -> Page:
-    """Look at the newest runs, page by page, until enough are found, and say how many were looked at."""
-    found: list[Run] = []
-    looked_at, cursor = 0, None
-    for _ in range(LOOKS):
-        newest = await client.query(limit=LOOK_ENTRIES, cursor=cursor, namespace=namespace, payloads=False)
-        cursor, looked_at = newest.next_cursor, looked_at + len(newest.entries)
-        among = ("id", "in", [run.id for run in newest.entries])
-        page = await client.query(
-            [*chosen.conditions(), among],
-            limit=limit - len(found),
-            namespace=namespace,
-            payloads=False,
-            find=chosen.find,
-        )
-        found += page.entries
-        if len(found) == limit or cursor is None:
-            break
-    looked = f"looked at the newest {looked_at:,} runs alone, because no index leads to what was asked for"
-    click.echo(f"{looked}; narrow it with workflow:, started: or an attribute", err=True)
-    return Page(found, None)
 
 
 @runs.command(short_help="Show everything about RUN.")

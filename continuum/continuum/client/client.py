@@ -26,6 +26,7 @@ from continuum.client.histories import Event, history_of
 from continuum.client.in_process_port import InProcessPort
 from continuum.client.namespaces import ANY_NAMESPACE, AnyNamespace, InNamespace, checked_namespace
 from continuum.client.operations import OperationCalls
+from continuum.client.pages import page_of
 from continuum.client.pauses import PauseCalls
 from continuum.client.posting import Posting
 from continuum.client.published_values import PublishedValues
@@ -363,19 +364,18 @@ class Client(ForkCalls, PauseCalls, OperationCalls):
         namespace: str | None = "default",
         payloads: bool = True,
         find: str | None = None,
+        look_at: int | None = None,
     ) -> Page:
         """Return a page of the runs that match every condition; `namespace` None means all namespaces.
 
-        Without `payloads` inputs and results are None. `UnindexedQuery` refuses what no index serves.
+        Without `payloads` inputs and results are None. `UnindexedQuery` refuses what no index serves; with
+        `look_at` the page is of the next so many runs in the order then, of `started_at` or `id`.
 
         A condition is (field, operator, value), the field a column or ("attributes", name); further names
         lead into a map. `find` is a search as the command line takes it ("state:failed started:<2d").
         """
         question = question_of(where, order_by, limit, cursor, namespace, find, self._journal.now())
-        rows = await self._lookup.read(lambda: self._journal.query(question.one_more(payloads=payloads)))
-        more = question.cursor_after(rows[limit - 1]) if len(rows) > limit else None
-        present = await self._lookup.present(rows[:limit])
-        return Page([run_of(row, present, payloads=payloads) for row in rows[:limit]], more)
+        return await page_of(self._journal, self._lookup, question, payloads=payloads, look_at=look_at)
 
     async def set_attributes(
         self, run_id: RunOrId, attributes: Mapping[str, Any], *, namespace: InNamespace = ANY_NAMESPACE

@@ -236,6 +236,7 @@ async def query(
     namespace: str | None = "default",
     payloads: bool = True,
     find: str | None = None,
+    look_at: int | None = None,
 ) -> Page:
     """Return a page of runs of the default instance; see `Client.query`."""
     client = await _client()
@@ -247,6 +248,7 @@ async def query(
         namespace=namespace,
         payloads=payloads,
         find=find,
+        look_at=look_at,
     )
 
 

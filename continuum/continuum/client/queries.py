@@ -104,8 +104,11 @@ class Question:
 
     def cursor_after(self, row: RunRow) -> str:
         """Return the cursor of the page that begins after `row`."""
-        value = getattr(row, self.query.order_by[0])
-        text = json.dumps([_CURSOR_FORMAT, self.digest, value, row.id], separators=(",", ":"))
+        return self.cursor_at(getattr(row, self.query.order_by[0]), row.id)
+
+    def cursor_at(self, value: Any, run_id: str) -> str:
+        """Return the cursor of the page that begins after this place in the order."""
+        text = json.dumps([_CURSOR_FORMAT, self.digest, value, run_id], separators=(",", ":"))
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 

@@ -82,10 +82,15 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some runs, and the cursor of the next page; `next_cursor` is None on the last page."""
+    """Some runs, and the cursor of the next page; `next_cursor` is None on the last page.
+
+    `looked_at` is how many runs were looked at if no index leads to those that were asked for. Such a page
+    may have fewer entries than were asked for, or none, and be followed by others.
+    """
 
     entries: list[Run]
     next_cursor: str | None
+    looked_at: int | None = None
 
 
 def run_of(row: RunRow, present: Present, *, payloads: bool = True) -> Run:

@@ -294,6 +294,7 @@ class SyncClient:
         namespace: str | None = "default",
         payloads: bool = True,
         find: str | None = None,
+        look_at: int | None = None,
     ) -> Page:
         """Return a page of runs; see `Client.query`."""
         return self._thread.call(
@@ -305,6 +306,7 @@ class SyncClient:
                 namespace=namespace,
                 payloads=payloads,
                 find=find,
+                look_at=look_at,
             )
         )
 

@@ -86,6 +86,7 @@ from continuum.journal.facts import (
 from continuum.journal.family_facts import NewChild, PublishedValue, Successor
 from continuum.journal.health_port import Health
 from continuum.journal.look_port import Looks
+from continuum.journal.looked_through import LookedThrough
 from continuum.journal.notification import Notification, Notifications, Topic
 from continuum.journal.operation_port import Operations
 from continuum.journal.operator_port import Audits, OperatedRuns
@@ -188,6 +189,14 @@ class Runs(EndedRuns, ParkedRuns, OperatedRuns, Protocol):
 
     async def query(self, query: Query) -> list[RunRow]:
         """Return up to `query.limit` rows in order."""
+        ...
+
+    async def look_through(self, query: Query, most: int) -> LookedThrough:
+        """Return what a query finds among the next runs of its order, about `most` of them at most.
+
+        For a query that `query` refuses because no index leads to its runs. The order is that of `id` or
+        `started_at`; any other is refused.
+        """
         ...
 
     async def open_runs(self, after: RunId | None, limit: int) -> list[RunRow]:

@@ -28,11 +28,13 @@ from dataclasses import replace
 from typing import Any
 
 from continuum.engine.ids import RunId
+from continuum.errors import UnindexedQuery
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.failure_causes import failure_cause
 from continuum.journal.limits import FAILURE_TYPE_BYTES
+from continuum.journal.looked_through import LookedThrough
 from continuum.journal.memory.tables import MemoryTables, StoredRun, json_copy
 from continuum.journal.name_pattern import matches
 from continuum.journal.port import Query, RunRow, RunState
@@ -48,6 +50,9 @@ OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
     "in": lambda value, choices: value in choices,
 }
 
+
+# The orders in which an index has all runs.
+WALKED = ("id", "started_at")
 
 _ABSENT: Any = object()
 
@@ -90,6 +95,22 @@ class MemoryQueries(MemoryTables):
         rows.sort(key=place, reverse=descending)
         page = rows[: query.limit]
         return page if query.payloads else [replace(row, input=b"", result=None) for row in page]
+
+    async def look_through(self, query: Query, most: int) -> LookedThrough:
+        """Return what a query finds among the next runs of its order."""
+        if query.order_by[0] not in WALKED:
+            raise UnindexedQuery(None, 0)
+        runs = await self.query(replace(query, where=(), limit=most + 1))
+        found, looked_at = [], 0
+        for row in runs[:most]:
+            looked_at += 1
+            if all(holds(row, *each) for each in query.where):
+                found.append(row)
+                if len(found) == query.limit:
+                    return LookedThrough(found, None, looked_at)
+        last = runs[most - 1] if len(runs) > most else None
+        place = None if last is None else (getattr(last, query.order_by[0]), last.id)
+        return LookedThrough(found, place, looked_at)
 
     async def open_runs(self, after: RunId | None, limit: int) -> list[RunRow]:
         """Return the next open runs by id."""

@@ -32,6 +32,7 @@ from continuum.journal.limits import (
     STATE_CHANGES_KEPT_SECONDS,
     STATE_CHANGES_PER_SWEEP,
 )
+from continuum.journal.looked_through import LookedThrough
 from continuum.journal.node_code import NodeCode
 from continuum.journal.outages import outage_of
 from continuum.journal.parked_run import ParkedRun
@@ -70,7 +71,14 @@ from continuum.journal.postgres.operations import PostgresOperations
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
 from continuum.journal.postgres.parked_runs import parked_runs
 from continuum.journal.postgres.pauses import PostgresPauses
-from continuum.journal.postgres.queries import ended_runs, missing_runs, open_runs, query_rows, run_row
+from continuum.journal.postgres.queries import (
+    ended_runs,
+    look_through,
+    missing_runs,
+    open_runs,
+    query_rows,
+    run_row,
+)
 from continuum.journal.postgres.repairs import PostgresRepairs
 from continuum.journal.postgres.situations import PostgresSituations
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
@@ -447,6 +455,9 @@ class PostgresJournal(
 
     async def query(self, query: Query) -> list[RunRow]:
         return await query_rows(self._database, query)
+
+    async def look_through(self, query: Query, most: int) -> LookedThrough:
+        return await look_through(self._database, query, most)
 
     async def open_runs(self, after: RunId | None, limit: int) -> list[RunRow]:
         return await open_runs(self._database, after, limit)

@@ -15,6 +15,7 @@ from continuum.engine.ids import RunId
 from continuum.errors import UnindexedQuery
 from continuum.journal.ended_run import EndedRun
 from continuum.journal.limits import FIRST_SCAN_RUNS, SCAN_RUNS
+from continuum.journal.looked_through import LookedThrough
 from continuum.journal.port import Fault, Query, RunRow, RunState
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.conditions import FIELDS, NAMED_STATES, Condition, condition_of
@@ -80,6 +81,28 @@ async def query_rows(database: Database, query: Query) -> list[RunRow]:
         if not unfinished or (reading.ordered and len(rows) == query.limit):
             return rows
     raise UnindexedQuery(asked.missing_index(schema), SCAN_RUNS)
+
+
+async def look_through(database: Database, query: Query, most: int) -> LookedThrough:
+    """Return what a query finds among the next runs of its order, with one statement."""
+    asked = _Asked.of(query)
+    schema, columns = _schema_and_columns(database, payloads=query.payloads)
+    reading = asked.walk(most)
+    if reading is None or reading.index is None:
+        raise UnindexedQuery(asked.missing_index(schema), 0)
+    field, descending = query.order_by
+    scan = Scan(schema, columns, field, descending, query.limit)
+    text = scan.walked(reading.index, reading.values, reading.by, reading.others, most)
+    rows = await database.fetch_text(text.encode(), scan.parameters)
+    too_many_groups, looked_at = rows[0][:2]
+    if too_many_groups:
+        raise UnindexedQuery(asked.missing_index(schema), looked_at)
+    found = [run_row(row[3:]) for row in rows if row[2]]
+    if len(found) == query.limit:
+        return LookedThrough(found, None, looked_at)
+    ends = (run_row(row[3:]) for row in rows if row[2] is False)
+    place = next(((getattr(end, field), end.id) for end in ends), None)
+    return LookedThrough(found, place, looked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +200,11 @@ class _Asked:
         yield from self._listed(BY_ID if self.order == "id" else LISTING, SCAN_RUNS)
         # Groups may differ much in size: if there are few runs in all, look at each of them.
         yield self._candidates(LISTING)
+
+    def walk(self, rows: int) -> _Reading | None:
+        """Return the scan of the next runs in the order, whatever is asked; None if no index has it."""
+        index = BY_ID if self.order == "id" else LISTING
+        return next((each for each in self._listed(index, rows) if each.ordered), None)
 
     def _listed(self, index: Index, rows: int) -> Iterator[_Reading]:
         """Yield the scan of an index: in its order if that is wanted, otherwise of all runs of its groups."""

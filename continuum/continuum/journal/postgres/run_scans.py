@@ -23,6 +23,8 @@ _TYPES = {
     "idempotency_key": "text",
     "parent_id": "uuid",
 }
+# With a condition it is runs that are looked at; without any, a page looks at its own alone.
+EVERY_RUN = Condition("id", "ne", None, "true", ())
 # A tenth of a second for a step through the index to each.
 MOST_GROUPS = 2_000
 
@@ -65,6 +67,38 @@ class Scan:
         It looks at `rows` runs, the same number in each group. What follows the place that it has reached
         in the group where it came to its end first is left out: runs of that group may belong before it.
         """
+        return self._scanned(index, values, bounds, others, rows) + self._rows("EXISTS (SELECT FROM horizon)")
+
+    def walked(
+        self,
+        index: Index,
+        values: Mapping[str, Sequence[Any]],
+        bounds: Sequence[Condition],
+        others: Sequence[Condition],
+        rows: int,
+    ) -> str:
+        """Return the same scan with the last run that it looked at before it left out anything.
+
+        Before the columns each row has whether there were too many groups, how many runs were looked at up to
+        there, and whether it is of the page: true, false for that last run, or none for a row without a run.
+        """
+        column, direction = FIELDS[self.order][0], "DESC" if self.descending else "ASC"
+        page = "SELECT p.id, true AS meets FROM page p UNION ALL SELECT h.id, false FROM horizon h"
+        return f"""{self._scanned(index, values, bounds, others or [EVERY_RUN], rows)}
+            SELECT (SELECT count(*) FROM groups) > {MOST_GROUPS},
+                   (SELECT count(*) FROM scanned s WHERE {self._before_horizon}), p.meets, {self.columns}
+            FROM (SELECT) one LEFT JOIN ({page}) p ON true LEFT JOIN {self.schema}.runs r ON r.id = p.id
+            ORDER BY {column} {direction}, r.id {direction}"""
+
+    def _scanned(
+        self,
+        index: Index,
+        values: Mapping[str, Sequence[Any]],
+        bounds: Sequence[Condition],
+        others: Sequence[Condition],
+        rows: int,
+    ) -> str:
+        """Return the parts of a scan in the order of an index: groups, scanned, horizon and page."""
         key = f"r.{index.order}"
         direction = "DESC" if self.descending else "ASC"
         within = f"{self._within(index, 'r')} AND {self.all_of(bounds)}"
@@ -92,12 +126,14 @@ class Scan:
                 SELECT s.key, s.id FROM scanned s WHERE s.place = (SELECT x.rows FROM share x)
                 ORDER BY s.key {self._reversed}, s.id {self._reversed} LIMIT 1
             ), page AS (
-                SELECT s.id FROM scanned s
-                WHERE s.meets AND NOT EXISTS (
-                    SELECT FROM horizon h WHERE (s.key, s.id) {"<" if self.descending else ">"} (h.key, h.id))
+                SELECT s.id FROM scanned s WHERE s.meets AND {self._before_horizon}
                 ORDER BY s.key {direction}, s.id {direction} LIMIT {self.limit}
-            )
-            {self._rows("EXISTS (SELECT FROM horizon)")}"""
+            )"""
+
+    @property
+    def _before_horizon(self) -> str:
+        beyond = "<" if self.descending else ">"
+        return f"NOT EXISTS (SELECT FROM horizon h WHERE (s.key, s.id) {beyond} (h.key, h.id))"
 
     def chosen(
         self, source: str, conditions: Sequence[Condition], others: Sequence[Condition], rows: int
