@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,10 @@ settings.register_profile("suite", deadline=None, suppress_health_check=[HealthC
 # For who must not be surprised: the same examples each time.
 settings.register_profile("repeatable", settings.get_profile("suite"), derandomize=True)
 settings.load_profile("suite")
+
+# A shell has what it runs in the background ignore interrupts, and processes inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:

@@ -34,10 +34,13 @@ def test_an_interrupt_in_the_code_ends_the_command(desk: Desk) -> None:
         env=desk.environment(),
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "loops\n"
-        process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=DEADLINE_S)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "loops\n"
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=DEADLINE_S)
+        finally:
+            process.kill()
     assert (process.returncode, out) == (130, "")
     assert "does not replay" not in err
 
