@@ -21,6 +21,11 @@ def reported_code(
         sorted(settings.queues.items()),
         limits.UNLISTED_QUEUE_LIMIT,
         settings.active_runs if executes else 0,
+        sorted(
+            (name, attempts)
+            for name, activity in code.activities.items()
+            if (attempts := activity.defaults.retry.max_attempts) > 1
+        ),
     )
 
 

@@ -13,7 +13,8 @@ class NodeCode(NamedTuple):
 
     A workflow that `takes_others` also takes runs of versions that the node has not loaded. `queues` has how
     many activities of a queue the node runs at once, by name, and `unlisted` how many of each other queue.
-    Each of its run hosts executes `active_runs` at once. None is not known.
+    Each of its run hosts executes `active_runs` at once. None is not known. `attempts` has how often an
+    activity is tried, if that is more than once and its call does not say otherwise.
     """
 
     release: str
@@ -22,6 +23,7 @@ class NodeCode(NamedTuple):
     queues: Sequence[tuple[str, int]] = ()
     unlisted: int | None = None
     active_runs: int | None = None
+    attempts: Sequence[tuple[str, int]] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return what a JSON column stores."""
@@ -33,6 +35,7 @@ class NodeCode(NamedTuple):
             "queues": list(self.queues),
             "unlisted": self.unlisted,
             "active_runs": self.active_runs,
+            "attempts": list(self.attempts),
         }
 
     def limit_of(self, queue: str) -> int | None:
@@ -63,6 +66,7 @@ class NodeCode(NamedTuple):
                 [(str(name), int(limit)) for name, limit in stored.get("queues", ())],
                 _optional(stored.get("unlisted")),
                 _optional(stored.get("active_runs")),
+                [(str(name), int(number)) for name, number in stored.get("attempts", ())],
             )
         except (KeyError, TypeError, ValueError):
             return None

@@ -157,8 +157,10 @@ CAUSES: Mapping[str, CauseCode] = {
         "An activity of the run has failed and is tried again later",
         "An attempt has failed, and the next one begins when the pause of its retry policy is over.",
         "The owner of the run, at the time of the next attempt.",
-        "Mend what the error names; the next attempt comes by itself. `continuum cancel RUN` stops the run "
-        "instead.",
+        "Mend what the error names; the next attempt comes by itself. To have it now, let the run continue "
+        "with all of its events, which begins its attempts anew: `continuum explain` prints the `runs reset` "
+        "for that, if the attempt is more than a minute away and nothing else of the run is under way. "
+        "`continuum cancel RUN` stops the run instead.",
     ),
     "timer": CauseCode(
         "The run sleeps",

@@ -24,7 +24,7 @@ from continuum.operations.ownership_causes import ownership_causes, ready, unrec
 from continuum.operations.pause_causes import paused
 from continuum.operations.scene import Scene
 from continuum.operations.wait_causes import wait_causes, waits_for_nothing
-from continuum.operations.ways_on import ways_on
+from continuum.operations.ways_on import try_now, ways_on
 
 # So many children of a run are followed down to what holds them; the others are named.
 FOLLOWED_CHILDREN = 3
@@ -57,6 +57,7 @@ async def _explain(
         # Nobody shows how a child continues.
         return explained(situation, nodes, children)
     ways = await ways_on(journal, situation.run, short=situation.first == 0)
+    ways = ways or await try_now(journal, situation)
     found = explained(situation, nodes, children, ways)
     return found.with_commands(lambda command: in_schema(command, situation.schema))
 

@@ -6,7 +6,7 @@ caller compares with what the journal's rows say.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -24,6 +24,8 @@ class OpenCall:
     compensation: bool
     attempt: int = 1
     crashes: int = 0
+    # How many attempts there are, if the call says so: otherwise its definition does.
+    attempts: int | None = None
     # The error of the attempt before, and when the next one begins.
     error: str | None = None
     retry_due: int | None = None
@@ -78,7 +80,8 @@ def _apply(history: RunHistory, event: Event, body: tuple[Any, ...]) -> None:
     kind, at = event.type, event.at
     if kind in SCHEDULES:
         compensation = kind == EventType.COMPENSATION_SCHEDULED
-        history.calls[event.seq] = OpenCall(event.seq, body[0], body[2], at, compensation)
+        attempts = _attempts_of(body)
+        history.calls[event.seq] = OpenCall(event.seq, body[0], body[2], at, compensation, attempts=attempts)
     elif kind in ANSWERS:
         history.calls.pop(body[0], None)
     elif kind == EventType.TIMER_STARTED:
@@ -100,6 +103,14 @@ def _apply(history: RunHistory, event: Event, body: tuple[Any, ...]) -> None:
             pending.attempt, pending.crashes, pending.error = 1, 0, None
     elif (call := history.calls.get(body[0] if body else -1)) is not None:
         _apply_attempt(call, event, body)
+
+
+def _attempts_of(body: tuple[Any, ...]) -> int | None:
+    """Return how many attempts a call of an activity has, as far as its options change that."""
+    options = body[4] if len(body) > 4 else None
+    retry = options.get("retry") if isinstance(options, Mapping) else None
+    first = retry[0] if isinstance(retry, Sequence) and retry else None
+    return first if type(first) is int else None
 
 
 def _apply_attempt(call: OpenCall, event: Event, body: tuple[Any, ...]) -> None:

@@ -16,7 +16,7 @@ from continuum.journal.situation import Situation
 from continuum.journal.untyped_values import at
 from continuum.journal.version_facts import is_importable
 from continuum.operations.explanation import Explanation, Fix
-from continuum.operations.run_history import RunHistory, read_history
+from continuum.operations.run_history import OpenCall, RunHistory, read_history
 from continuum.quoting import listed
 
 MICROSECONDS = 1_000_000
@@ -57,7 +57,7 @@ class Hang(NamedTuple):
 class Scene:
     """A run's situation, the nodes, and why its children are where they are, by their ids.
 
-    If it has failed or was cancelled, `ways_on` are the commands that let it continue.
+    If it has failed, was cancelled or waits long for an attempt, `ways_on` are commands that let it continue.
     """
 
     situation: Situation
@@ -123,6 +123,16 @@ class Scene:
             waits=run.waits,
             now=self.now,
         )
+
+    def attempts_of(self, call: OpenCall) -> int | None:
+        """Return how often an activity is tried, by its call or by running nodes; None if nobody knows."""
+        if call.attempts is not None:
+            return call.attempts
+        told = {
+            dict(node.code.attempts).get(call.name) for node in self.running_nodes if node.code is not None
+        }
+        told.discard(None)
+        return told.pop() if len(told) == 1 else None
 
     def capacity_of(self, name: str) -> int | None:
         """Return how many runs a node executes at once, None if that is not known."""

@@ -269,21 +269,26 @@ def _missing(scene: Scene, task: TaskPlace) -> str:
 
 def _backing_off(scene: Scene, call: OpenCall, due: int) -> Cause:
     begins = "was to begin" if due <= scene.now else "begins"
+    attempts = scene.attempts_of(call)
+    # The attempt of a call before the events that were read is not known.
+    which = f"attempt {call.attempt}" if call.error else "another attempt"
+    most = f" of {attempts}" if attempts is not None and call.error else ""
     return Cause(
         "backing_off",
-        f"attempt {call.attempt} of activity {call.name} {begins} at {moment(due)}; the one before failed "
+        f"{which}{most} of activity {call.name} {begins} at {moment(due)}; the one before failed "
         f"with {one_line(call.error or 'an error')}",
         at(call.since),
         {
             "activity": call.name,
             "seq": call.seq,
             "attempt": call.attempt,
+            "attempts": attempts,
             "error": call.error,
             **_facts(call),
         },
         scene.waker,
         scene.ahead(due),
-        (scene.cancel(),),
+        (*scene.ways_on, scene.cancel()),
     )
 
 

@@ -1,4 +1,4 @@
-"""How a failed or cancelled run continues: the commands that `explain` offers are what the plans allow.
+"""How a failed, cancelled or waiting run continues: `explain` offers the commands that the plans allow.
 
 A command is offered only if `plan` makes it now, so that what is offered is not refused.
 """
@@ -9,6 +9,7 @@ from continuum.engine.events import Forking
 from continuum.errors import CutRefused
 from continuum.journal.event_codec import CorruptBody
 from continuum.journal.facts import RunRow, RunState
+from continuum.journal.situation import Situation
 from continuum.operations.cut_facts import Cut
 from continuum.operations.cut_words import anew_words, standing_words
 from continuum.operations.explanation import Fix
@@ -16,8 +17,13 @@ from continuum.operations.failure_cuts import failed_child, failed_compensation
 from continuum.operations.family_walk import CutRuns
 from continuum.operations.forks import error_text, parent_that_heard, plan
 from continuum.operations.history_cuts import readable, unreadable
+from continuum.operations.run_history import read_history
+from continuum.operations.scene import MICROSECONDS
+from continuum.quoting import listed
 
 MENDED = "once the cause of its failure is mended"
+# An attempt that begins sooner is there before a person has read why it waits.
+LONG_BACK_OFF = 60 * MICROSECONDS
 
 
 async def ways_on(journal: CutRuns, run: RunRow, *, short: bool) -> tuple[Fix, ...]:
@@ -39,6 +45,28 @@ async def ways_on(journal: CutRuns, run: RunRow, *, short: bool) -> tuple[Fix, .
         # The command looks at all of it.
         return (Fix(f"continuum runs restart {run.id}", MENDED),)
     return await _of_failed(journal, run)
+
+
+async def try_now(journal: CutRuns, situation: Situation) -> tuple[Fix, ...]:
+    """Return how a run whose calls all wait long for another attempt begins them at once.
+
+    It is a reset that keeps all events. Nothing may be under way: that would be done twice.
+    """
+    run, events = situation.run, situation.events
+    open_run = run.state in (RunState.RUNNING, RunState.SUSPENDED) and run.pause is None
+    if not open_run or situation.first or situation.tasks or situation.mail:
+        return ()
+    history = read_history(events)
+    calls = list(history.calls.values())
+    late = [call.retry_due is not None and call.retry_due - situation.now >= LONG_BACK_OFF for call in calls]
+    if not calls or not all(late) or history.cancelled_at is not None:
+        return ()
+    cut, _ = await _cut(journal, run, Forking.RESET, len(events))
+    if cut is None or len(cut.runs_again) != len(calls):
+        return ()
+    names = listed(sorted({call.name for call in calls}))
+    when = f"once its cause is mended, to try {names} now, with all attempts anew"
+    return (Fix(f"continuum runs reset {run.id} --at {len(events)}", when),)
 
 
 async def _of_failed(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:

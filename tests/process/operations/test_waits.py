@@ -8,6 +8,7 @@ from typing import Any
 
 from continuum import Fix, RunHandle
 from continuum.engine.ids import RunId
+from continuum.journal.audit_facts import AuditQuery
 from continuum.operations.health_check import check_health
 from tests.process.node.nodes import DEADLINE_S, Site, site
 from tests.process.operations import waiting_flows as flows
@@ -172,7 +173,7 @@ async def test_an_activity_of_a_worker_that_does_not_exist_runs_after_the_fix(ds
         assert cause.wakes_by is None
         (finding,) = [each for each in (await check_health(at.journal)).findings if each.count]
         assert (finding.code, finding.subject) == ("owner-unknown", "explain.isolated")
-        assert finding.fixes == (f"{cause.fixes[0].command} --schema {schema}",)
+        assert finding.fixes == (cause.fixes[0].command,)
         await apply(at, cause.fixes[0])
         assert "owner-unknown" not in {each.code for each in (await check_health(at.journal)).findings}
         at.node("south", modules=MODULES, activity_hosts=1)
@@ -198,9 +199,12 @@ async def test_an_activity_that_backs_off_has_its_error_and_the_time_of_the_next
         at.node("north", modules=MODULES)
         run = await at.client.start(flows.retries, soon=True)
         cause = await explained(run, "backing_off")
-        assert facts(cause, "activity", "attempt", "error") == {
+        assert cause.sentence.startswith("attempt 2 of 3 of activity explain.fails_once begins at ")
+        assert "reset" not in " ".join(commands(cause)), "it begins sooner than a person types"
+        assert facts(cause, "activity", "attempt", "attempts", "error") == {
             "activity": "explain.fails_once",
             "attempt": 2,
+            "attempts": 3,
             "error": "ConnectionError: the bank does not answer",
         }
         assert await run.result(DEADLINE_S) == "2"
@@ -212,8 +216,27 @@ async def test_the_fix_of_a_back_off_stops_the_run(dsn: str, schema: str) -> Non
         at.node("north", modules=MODULES)
         run = await at.client.start(flows.retries, soon=False)
         cause = await explained(run, "backing_off")
-        await apply(at, cause.fixes[0])
+        await apply(at, cause.fixes[-1])
         await explained(run, "ended")
+
+
+async def test_the_fix_of_a_long_back_off_tries_at_once_and_is_recorded(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    async with site(dsn, schema) as at:
+        at.node("north", modules=MODULES)
+        run = await at.client.start(flows.backs_off_for_long, str(tmp_path))
+        cause = await explained(run, "backing_off")
+        assert cause.sentence.startswith("attempt 2 of 7 of activity explain.breaks begins at ")
+        fix, _ = cause.fixes
+        assert " runs reset " in fix.command
+        (tmp_path / "mended").touch()
+        await apply(at, fix)
+        assert await run.result(DEADLINE_S) == "mended"
+        (row,) = await at.journal.audited(AuditQuery(1))
+        assert (row.action, row.outcome) == ("reset", "done")
+        effects = [event for event in await run.history() if event.type == "activity_scheduled"]
+        assert [event.name for event in effects] == ["explain.fails_once", "explain.breaks"], "not done again"
 
 
 async def test_a_child_is_followed_down_to_what_holds_it(dsn: str, schema: str) -> None:

@@ -6,10 +6,13 @@ import shlex
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from continuum.engine.events import Event, EventType
 from continuum.engine.ids import RunId, WorkerId
 from continuum.journal.event_codec import pack_body
 from continuum.journal.facts import InboxKind, NodeRow, RunRow, RunState
+from continuum.journal.node_code import NodeCode
 from continuum.journal.situation import KnownVersion, Lease, OpenChild, Situation, TaskPlace
 from continuum.journal.wait import Wait
 from continuum.operations.explain import explained
@@ -190,6 +193,32 @@ def test_a_back_off_that_the_code_has_given_up_is_no_cause() -> None:
         "OSError: no",
         2,
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "told", "said"),
+    [
+        (None, [], "attempt 2 of activity send"),
+        (None, [[("send", 5)]], "attempt 2 of 5 of activity send"),
+        (None, [[("send", 5)], [("send", 5)], []], "attempt 2 of 5 of activity send"),
+        (None, [[("send", 5)], [("send", 6)]], "attempt 2 of activity send"),
+        ({"retry": [7, "constant", 1.0, 1.0, 0.0, []]}, [[("send", 5)]], "attempt 2 of 7 of activity send"),
+        ({"retry": "odd"}, [], "attempt 2 of activity send"),
+    ],
+    ids=["nobody knows", "a node", "two nodes", "two that differ", "the call", "an odd call"],
+)
+def test_a_back_off_says_of_how_many_attempts_as_far_as_call_or_nodes_tell(
+    options: object, told: list[list[tuple[str, int]]], said: str
+) -> None:
+    due = NOW + 9 * SECOND
+    scheduled = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", options)
+    retried = event(1, EventType.ACTIVITY_RETRIED, 0, "OSError", "no", 1, due)
+    nodes = [
+        replace(NORTH, node=f"n{place}", code=NodeCode("1.0", [], ["send"], attempts=attempts))
+        for place, attempts in enumerate(told)
+    ]
+    (cause,) = causes(situation(row(waits=(), due_at=due), scheduled, retried), *nodes)
+    assert cause.sentence.startswith(f"{said} begins at ")
 
 
 def test_a_crash_of_an_attempt_is_counted_and_ends_the_back_off() -> None:
