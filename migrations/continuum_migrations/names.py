@@ -65,6 +65,8 @@ NAMES: Mapping[str, str] = {
     "limit.drawn_tokens": "1000000",
     # A look at tasks ends here: with more of them a claim is the better look.
     "limit.looked_tasks": "500",
+    # While something is paused, health reads the runs of so many overdue tasks of a queue, in 20 ms.
+    "limit.overdue_tasks": "2000",
     # One transaction of a claim sets so many tasks of paused runs aside, in ten milliseconds of processor
     # time, and of each queue at least so many. The end of a pause and each claim after it free as many.
     "limit.held_tasks": "400",

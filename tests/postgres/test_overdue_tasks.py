@@ -68,3 +68,38 @@ def test_without_a_pause_the_first_ones_are_counted(dsn: str, schema: str) -> No
     rows, looked = overdue(dsn, schema, None, ("held", MANY, 900), ("free", 3, 600))
     assert rows == [("held", MOST + 1, True)]
     assert looked < MANY
+
+
+@pytest.mark.parametrize("pause", ["run", "workflow", None])
+def test_odd_times_of_tasks_are_found_without_the_others(dsn: str, schema: str, pause: str | None) -> None:
+    overdue(dsn, schema, pause, ("held", MANY, 900), ("free", 3, 600))
+    with psycopg.connect(dsn) as connection:
+        name = Identifier(schema)
+        far: LiteralString = (
+            "update {schema}.tasks t set due_at = 'infinity', priority = v.priority, queue = v.queue "
+            "from (select x.run_id, (row_number() over ())::integer - 2, "
+            "case when row_number() over () = 3 then 'zip' else 'mail' end "
+            "from {schema}.tasks x join {schema}.runs r on r.id = x.run_id where r.workflow = 'free') "
+            "as v (run_id, priority, queue) where t.run_id = v.run_id"
+        )
+        connection.execute(SQL(far).format(schema=name))
+    # Another session: the counters of this one have its update.
+    with psycopg.connect(dsn) as connection:
+        text = SQL("select o.row_name, o.value from {}.odd_rows({}) o where o.table_name = 'tasks'")
+        found = connection.execute(text.format(name, 10)).fetchall()
+        assert [value for _, value in found] == ["infinity"] * 3
+        assert found == sorted(found)
+        assert connection.execute(text.format(name, 2)).fetchall() == found[:2]
+        assert looks_at(connection, schema, "tasks")["tasks"].rows < MANY
+
+
+def test_the_runs_of_few_tasks_that_a_pause_holds_are_read(dsn: str, schema: str) -> None:
+    overdue(dsn, schema, "workflow", ("held", MANY, 900), ("free", 3, 600))
+    with psycopg.connect(dsn) as connection:
+        held = SQL("select tasks, more_tasks from {}.held_by_pause('workflow', {}, '', {})")
+        name, most = Identifier(schema), MANY // 10
+        assert connection.execute(held.format(name, "held", most)).fetchall() == [(most, True)]
+        # As many runs that have no end as have a task are counted as well.
+        assert looks_at(connection, schema, "runs")["runs"].rows < MANY + 2 * most
+        assert connection.execute(held.format(name, "free", most)).fetchall() == [(0, True)]
+        assert connection.execute(held.format(name, "free", MANY)).fetchall() == [(3, False)]

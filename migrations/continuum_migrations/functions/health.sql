@@ -142,7 +142,8 @@ $$;
 
 -- Activity tasks without owner that have been due since p_by or longer, by queue, activity, node and namespace. Up to p_most
 -- of a queue are looked at; `more` if there are more. While something is paused they are the first and the last ones: before
--- all others there may be very many of paused runs that no claim has put aside. `workflow` is that of a run of them.
+-- all others there may be very many of paused runs that no claim has put aside. The run of each is read then, so they are
+-- fewer. `workflow` is that of a run of them.
 CREATE OR REPLACE FUNCTION {schema}.overdue_tasks(p_by timestamptz, p_queues integer, p_most integer)
 RETURNS TABLE (queue text, isolated boolean, activity text, node text, namespace text, tasks bigint, more boolean,
                since timestamptz, workflow text)
@@ -153,7 +154,8 @@ AS $$
 DECLARE
     v_suspects boolean := EXISTS (SELECT FROM {schema}.suspects s WHERE s.level > {suspicion.any});
     v_pauses boolean := {schema}.any_pause();
-    v_first integer := CASE WHEN v_pauses THEN p_most / 2 ELSE p_most END + 1;
+    v_most integer := CASE WHEN v_pauses THEN least(p_most, {limit.overdue_tasks}) ELSE p_most END;
+    v_first integer := CASE WHEN v_pauses THEN v_most / 2 ELSE v_most END + 1;
 BEGIN
     RETURN QUERY
     WITH RECURSIVE queues (number, isolated, name) AS (
@@ -166,7 +168,7 @@ BEGIN
             ORDER BY t.isolated, t.queue LIMIT 1
         ) n WHERE q.number < p_queues
     )
-    SELECT q.name, q.isolated, f.activity, f.node, f.namespace, count(*), bool_or(f.all_tasks > p_most), min(f.due_at),
+    SELECT q.name, q.isolated, f.activity, f.node, f.namespace, count(*), bool_or(f.all_tasks > v_most), min(f.due_at),
            min(f.workflow)
     FROM (SELECT x.* FROM queues x WHERE NOT EXISTS (
         SELECT FROM {schema}.pauses p WHERE p.kind = 'queue' AND p.name = x.name)) q

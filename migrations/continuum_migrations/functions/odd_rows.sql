@@ -38,6 +38,22 @@ BEGIN
             ORDER BY x.workflow, coalesce(x.refused[cardinality(x.refused)], ''), coalesce(x.version, ''), x.refused,
                      x.namespace LIMIT 1
         ) n
+    ), queued (isolated, queue, priority) AS (
+        (SELECT t.isolated, t.queue, t.priority FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL
+         ORDER BY t.isolated, t.queue, t.priority DESC LIMIT 1)
+        UNION ALL
+        SELECT n.* FROM queued q CROSS JOIN LATERAL (
+            -- The next priority of the queue, or else the next queue.
+            (SELECT t.isolated, t.queue, t.priority FROM {schema}.tasks t
+             WHERE t.owner IS NULL AND t.held_by IS NULL AND t.isolated = q.isolated AND t.queue = q.queue
+               AND t.priority < q.priority
+             ORDER BY t.isolated, t.queue, t.priority DESC LIMIT 1)
+            UNION ALL
+            (SELECT t.isolated, t.queue, t.priority FROM {schema}.tasks t
+             WHERE t.owner IS NULL AND t.held_by IS NULL AND (t.isolated, t.queue) > (q.isolated, q.queue)
+             ORDER BY t.isolated, t.queue, t.priority DESC LIMIT 1)
+            LIMIT 1
+        ) n
     ), far AS (
         SELECT r.id, r.due_at FROM ready g CROSS JOIN LATERAL (
             SELECT x.id, x.due_at FROM {schema}.runs x
@@ -61,8 +77,13 @@ BEGIN
     (SELECT 'runs', 'retain_until', x.id::text, x.retain_until::text FROM {schema}.runs x
      WHERE x.retain_until > v_last ORDER BY x.retain_until, x.id LIMIT p_limit)
     UNION ALL
-    (SELECT 'tasks', 'due_at', x.run_id::text || '/' || x.seq, x.due_at::text FROM {schema}.tasks x
-     WHERE x.owner IS NULL AND x.held_by IS NULL AND x.due_at > v_last ORDER BY x.run_id, x.seq LIMIT p_limit)
+    (SELECT 'tasks', 'due_at', o.run_id::text || '/' || o.seq, o.due_at::text FROM (
+        SELECT r.* FROM queued q CROSS JOIN LATERAL (
+            SELECT x.run_id, x.seq, x.due_at FROM {schema}.tasks x
+            WHERE x.owner IS NULL AND x.held_by IS NULL AND x.isolated = q.isolated AND x.queue = q.queue
+              AND x.priority = q.priority AND x.due_at > v_last OFFSET 0
+        ) r
+     ) o ORDER BY o.run_id, o.seq LIMIT p_limit)
     UNION ALL
     (SELECT 'workers', 'expires_at', x.id::text || ' of node ' || left(x.node, 100), x.expires_at::text
      FROM {schema}.workers x WHERE x.expires_at > v_last ORDER BY x.id LIMIT p_limit)

@@ -383,18 +383,31 @@ BEGIN
     END CASE;
     more_runs := runs > p_most OR v_looked > v_rows;
     runs := least(runs, p_most);
-    SELECT count(*) FILTER (WHERE CASE p_kind
-               WHEN 'queue' THEN f.queue = p_name
-               ELSE EXISTS (SELECT FROM {schema}.runs r WHERE r.id = f.run_id AND CASE p_kind
-                   WHEN 'workflow' THEN r.workflow = p_name AND (p_namespace = '' OR r.namespace = p_namespace)
-                   ELSE r.namespace = p_name END) END), count(*)
-    INTO tasks, v_looked FROM (
-        SELECT t.queue, t.run_id FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL
-        UNION ALL
-        SELECT t.queue, t.run_id FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NOT NULL
-        LIMIT v_rows + 1
-    ) f;
-    more_tasks := tasks > p_most OR v_looked > v_rows;
+    -- The runs of no more tasks are read than are counted, if all are held. Without the offset the server would hash all
+    -- runs of the workflow.
+    SELECT count(*) INTO tasks FROM (
+        SELECT FROM (
+            SELECT t.queue, t.run_id FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL
+            UNION ALL
+            SELECT t.queue, t.run_id FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NOT NULL
+            LIMIT v_rows
+        ) f
+        WHERE CASE p_kind
+              WHEN 'queue' THEN f.queue = p_name
+              ELSE EXISTS (SELECT FROM {schema}.runs r WHERE r.id = f.run_id AND CASE p_kind
+                  WHEN 'workflow' THEN r.workflow = p_name AND (p_namespace = '' OR r.namespace = p_namespace)
+                  ELSE r.namespace = p_name END OFFSET 0) END
+        LIMIT p_most + 1
+    ) l;
+    more_tasks := tasks > p_most;
+    IF NOT more_tasks THEN
+        SELECT count(*) > v_rows INTO more_tasks FROM (
+            SELECT FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NULL
+            UNION ALL
+            SELECT FROM {schema}.tasks t WHERE t.owner IS NULL AND t.held_by IS NOT NULL
+            LIMIT v_rows + 1
+        ) l;
+    END IF;
     tasks := least(tasks, p_most);
     RETURN NEXT;
 END
