@@ -129,6 +129,19 @@ def test_a_query_without_an_index_is_refused_until_there_is_one(
     assert "made" in reads.indexes
 
 
+def test_a_look_through_runs_reads_those_that_it_looks_at(dsn: str, grown: str) -> None:
+    asked = Query(None, [("version", "eq", "unknown")], LATEST, 26, None)
+
+    async def look(journal: PostgresJournal) -> None:
+        seen = await journal.look_through(asked, 1_000)
+        assert (len(seen.rows), seen.place is None, seen.looked_at <= 1_000) == (0, False, True)
+
+    reads = reads_of(dsn, grown, look)
+    # A row may lie in a page of its own.
+    assert reads.pages < 1_000 + PAGES_OF_A_LIST
+    assert "runs_listing" in reads.indexes
+
+
 def test_a_query_that_no_index_could_serve_names_none(dsn: str, grown: str) -> None:
     asked = Query(None, [(("attributes", "customer"), "gt", FAR_AWAY)], LATEST, 26, None)
     with pytest.raises(UnindexedQuery, match=r"bound started_at$") as refused:
