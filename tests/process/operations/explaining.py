@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.process.node.nodes import DEADLINE_S, Node, Site, await_ready
 from tests.process.operations import waiting_flows
 
 MODULE = waiting_flows.__name__
+_SCHEMA = re.compile(r"(.*) --schema test_\w+(.*)")
 # How far what happens may be from what was foretold: a busy machine is late, and what is wrong is far off.
 PRECISION = timedelta(seconds=30)
 
@@ -46,13 +48,13 @@ async def is_over(run: RunHandle[Any], code: str) -> Explanation:
 
 
 async def apply(at: Site, fix: Fix, value: str | None = None) -> None:
-    """Run the command of a fix; it must succeed."""
+    """Run the command of a fix, which names the schema; it must succeed."""
     words = [value if word == "VALUE" and value else word for word in shlex.split(fix.command)]
     if {"--force", "repair", "restart", "reset", "resume"} & set(words):
         # It asks otherwise.
         words.append("--yes")
     assert words[0] == "continuum", fix
-    command = [sys.executable, "-m", "continuum.cli", *words[1:], "--dsn", at.dsn, "--schema", at.schema]
+    command = [sys.executable, "-m", "continuum.cli", *words[1:], "--dsn", at.dsn]
     if words[1] == "run-node":
         _start(at, [*command, "--name", "fixed", "--lease-ttl", "600"])
         return
@@ -94,8 +96,10 @@ def is_near(foretold: datetime | None, happened: datetime) -> bool:
 
 
 def commands(cause: Cause) -> list[str]:
-    """Return the commands of the fixes."""
-    return [fix.command for fix in cause.fixes]
+    """Return the commands of the fixes without the schema, which each of them names."""
+    named = [_SCHEMA.fullmatch(fix.command) for fix in cause.fixes]
+    assert all(named), cause.fixes
+    return [found[1] + found[2] for found in named if found is not None]
 
 
 def facts(cause: Cause, *names: str) -> Mapping[str, Any]:
