@@ -14,9 +14,9 @@ from continuum.journal.operation_reasons import Why
 from continuum.journal.port import Journal, Post, VersionRow
 from continuum.operations.bulk import bulk_change
 from continuum.operations.bulk_preview import preview
-from tests.contract.builders import begin, commit, end, owned_run, worker_of, write
+from tests.contract.builders import begin, claim, commit, end, owned_run, worker_of, write
 from tests.contract.families import block, continue_as_new, finish, parent_and_child
-from tests.contract.operating import TTL, begun, part, row_of
+from tests.contract.operating import TTL, begun, outcomes, part, row_of
 from tests.contract.test_operations import runs_of
 
 Compared = set[tuple[str, int, tuple[str, ...]]]
@@ -105,6 +105,26 @@ async def test_a_preview_foretells_what_is_skipped_and_why(
     rows = [row for row in await journal.audited(AuditQuery(100)) if "operation" in row.arguments]
     whys = {row.subject: row.arguments.get("why") for row in rows if row.outcome != "done"}
     assert whys == {made[name]: why for why, names in reasons.items() for name in names}
+
+
+async def test_a_run_that_was_paused_since_it_was_asked_to_stop_is_asked_again(journal: Journal) -> None:
+    """That lifts the pause, and is recorded as a change."""
+    run = await begin(journal)
+    await journal.post([Post(run, InboxKind.CANCEL, "cancel", (), "cancel")])
+    await journal.pause_run(run)
+    change = bulk_change("cancel", "workflow:orders")
+    assert (await preview(journal, change)).skipped == ()
+
+    execution = await begun(journal, "cancel", "workflow:orders")
+    assert await part(journal, execution) == ("completed", 1, 0, 0, 1)
+
+    assert await outcomes(journal, execution) == {run: ("cancel", "done")}
+    (worker, found) = await worker_of(journal), await journal.get_run(run)
+    assert found is not None
+    assert found.pause is None
+    assert [claimed.id for claimed in await claim(journal, worker)] == [run]
+    (why,) = (await preview(journal, change)).skipped
+    assert why.why == Why.ASKED
 
 
 async def refused(journal: Journal, execution: Execution, runs: Sequence[RunId], why: str) -> None:

@@ -379,8 +379,9 @@ async def test_p23_a_request_to_stop_lifts_the_pauses_there_are(
 
     await pause()
     assert await claimed_ids(journal, worker) == [], "a later pause holds it"
-    assert await journal.post([cancel(run.id)]) == [Posted.DUPLICATE]
+    assert await journal.post([cancel(run.id)]) == [Posted.ACCEPTED]
     assert await claimed_ids(journal, worker) == [run.id], "and asking again lifts that"
+    assert await journal.post([cancel(run.id)]) == [Posted.DUPLICATE]
 
 
 async def test_the_end_of_a_parent_lifts_the_pauses_of_its_children(journal: Journal) -> None:

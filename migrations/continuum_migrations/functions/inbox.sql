@@ -58,6 +58,7 @@ DECLARE
     v_free uuid[] := '{}';
     v_follows boolean;
     v_known boolean;
+    v_lifted boolean;
     v_run uuid;
     v_next uuid;
     v_root uuid;
@@ -109,7 +110,10 @@ BEGIN
                 CONTINUE;
             END IF;
         END IF;
+        v_lifted := false;
         IF p_kind[i] = {kind.cancel} THEN
+            -- Asked again, a run that was paused since continues.
+            v_lifted := v_state {is_open} AND {schema}.is_paused(v_run);
             PERFORM {schema}.lift_pauses(ARRAY[v_run]);
         END IF;
         IF v_state = {state.blocked} AND p_kind[i] = {kind.cancel}
@@ -128,7 +132,7 @@ BEGIN
         INSERT INTO {schema}.inbox (run_id, kind, name, key, payload)
         VALUES (v_run, p_kind[i], p_name[i], p_key[i], p_payload[i])
         ON CONFLICT (run_id, kind, name, key) WHERE key IS NOT NULL DO NOTHING;
-        IF NOT FOUND THEN
+        IF NOT FOUND AND NOT v_lifted THEN
             v_results := v_results || {posted.duplicate}::smallint;
             CONTINUE;
         END IF;

@@ -35,6 +35,7 @@ BEGIN
             WHEN p_action = 'cancel' AND EXISTS (
                 SELECT FROM {schema}.inbox i
                 WHERE i.run_id = r.id AND i.kind = {kind.cancel} AND i.key = 'cancel' AND i.name = 'cancel')
+                AND NOT {schema}.is_paused(r.id)
             THEN 'it has been asked to stop'
             WHEN p_action = 'signal' AND NOT {schema}.declares_signal(r.workflow, r.version, p_arguments ->> 'signal')
             THEN 'its code does not declare the signal'

@@ -28,7 +28,9 @@ BEGIN
     END IF;
     v_open := ARRAY(SELECT r.id FROM {schema}.runs r WHERE r.id = ANY (p_runs) AND r.state {is_open});
     v_asked := ARRAY(SELECT i.run_id FROM {schema}.inbox i
-                     WHERE i.run_id = ANY (v_open) AND i.kind = {kind.cancel} AND i.key = 'cancel' AND i.name = 'cancel');
+                     WHERE i.run_id = ANY (v_open) AND i.kind = {kind.cancel} AND i.key = 'cancel' AND i.name = 'cancel'
+                       -- One that was paused since continues.
+                       AND NOT {schema}.is_paused(i.run_id));
     PERFORM {schema}.after_end({schema}.request_cancel(v_open, 'cancel'));
     RETURN ARRAY(
         SELECT CASE WHEN u.id = ANY (v_asked) THEN 'already' WHEN u.id = ANY (v_open) THEN 'done'

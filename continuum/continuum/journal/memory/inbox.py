@@ -44,12 +44,14 @@ class MemoryInbox(MemoryFamilies):
                 return Posted.DUPLICATE
         if run.state.terminal:
             return Posted.TERMINAL
+        # Asked again, a run that was paused since continues.
+        lifted = post.kind is InboxKind.CANCEL and self._pause_of(run) is not None
         if post.kind is InboxKind.CANCEL:
             self._lift_pauses(run)
         if post.kind is InboxKind.CANCEL and has_nothing_to_compensate(run):
             self._after_ends(self._request_cancel([run], post.name))
             return Posted.ACCEPTED
-        if not self._deliver(run, post.kind, post.name, post.body, post.key):
+        if not self._deliver(run, post.kind, post.name, post.body, post.key) and not lifted:
             return Posted.DUPLICATE
         if delivery is not None and post.attempt != 1:
             self._deliveries.add(delivery)

@@ -32,7 +32,7 @@ class MemoryReasons(MemoryInbox):
         if run.state.terminal:
             return Why.ENDED
         match action:
-            case "cancel" if self._is_asked_to_stop(run):
+            case "cancel" if self._is_asked_to_stop(run) and self._pause_of(run) is None:
                 return Why.ASKED
             case "signal" if not self._declares(run, arguments["signal"]):
                 return Why.UNDECLARED
