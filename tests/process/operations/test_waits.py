@@ -236,7 +236,7 @@ async def test_the_fix_of_a_long_back_off_tries_at_once_and_is_recorded(
         (row,) = await at.journal.audited(AuditQuery(1))
         assert (row.action, row.outcome) == ("reset", "done")
         effects = [event for event in await run.history() if event.type == "activity_scheduled"]
-        assert [event.name for event in effects] == ["explain.fails_once", "explain.breaks"], "not done again"
+        assert [event.name for event in effects] == ["explain.undone", "explain.breaks"], "not done again"
 
 
 async def test_a_child_is_followed_down_to_what_holds_it(dsn: str, schema: str) -> None:

@@ -127,7 +127,7 @@ async def breaks(directory: str) -> str:
 @workflow(name="explain.patient")
 async def backs_off_for_long(directory: str) -> str:
     """Do one thing, and try another one again after ten minutes until the test has made the file."""
-    await fails_once.options(retry=Retry(max_attempts=3, base=0.01))()
+    await undone()
     return await breaks.options(retry=Retry(max_attempts=7, base=600, max_backoff=600))(directory)
 
 
