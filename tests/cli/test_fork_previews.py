@@ -140,7 +140,8 @@ def test_a_preview_of_one_run_is_json_for_programs(cli: CommandLine) -> None:
 def test_a_preview_of_a_cancel_says_who_ends_and_how(cli: CommandLine) -> None:
     run_id = open_run(cli)
     (line,) = previewed(cli, "cancel", run_id)
-    assert line == f"would ask run {run_id} of greeting (suspended) to stop: it compensates first"
+    then = "after the signals that came before, it compensates and ends"
+    assert line == f"would ask run {run_id} of greeting (suspended) to stop: {then}"
     (line,) = previewed(cli, "cancel", run_id, "--force")
     assert line.startswith(f"would end run {run_id} of greeting (suspended")
     assert line.endswith("at once, without compensation")

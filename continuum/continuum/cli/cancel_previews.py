@@ -48,7 +48,8 @@ def preview_cancel(target: Target, run: str, namespace: InNamespace, *, force: b
         click.echo(escaped(f"would end run {seen.id} of {_ending(seen, children)}"))
     else:
         blocked = seen.state == "blocked"
-        how = "once it is unblocked it compensates and ends" if blocked else "it compensates first"
+        read = "after the signals that came before, it compensates and ends"
+        how = f"once it is unblocked, {read}" if blocked else read
         family = "" if children == "0" else f"; its {children} open children end as they were started to"
         who = f"run {seen.id} of {seen.workflow} ({seen.state})"
         click.echo(escaped(f"would ask {who} to stop: {how}{family}"))

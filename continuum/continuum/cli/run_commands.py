@@ -173,7 +173,10 @@ def cancel_one(
     reason = outcome.reason or ""
     if reason.startswith(UNTIL_UNBLOCKED):
         unblock = f"`continuum runs unblock {outcome.run_id}`"
-        how = f"once the cause is mended, {unblock} lets it compensate and end; --force ends it at once"
+        how = (
+            f"once the cause is mended, {unblock} lets it read the signals that came before, compensate and "
+            "end; --force ends it at once"
+        )
         click.echo(f"run {run} is blocked and keeps the request: {how}", err=True)
     elif reason.startswith(WAITS_FOR_A_NODE):
         first = ", and cannot stop before one does" if ":" in reason else " before it can stop"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from continuum.journal.event_codec import CorruptBody, unpack_body
-from continuum.journal.facts import RunState
+from continuum.journal.facts import InboxKind, RunState
 from continuum.operations.explanation import Cause, Explanation, Fix
 from continuum.operations.scene import REASON_CHARACTERS, Scene, moment, optional_moment
 from continuum.quoting import one_line
@@ -99,6 +99,8 @@ def blocked(scene: Scene) -> Cause:
     if asked:
         when = "" if asked_at is None else f" at {moment(asked_at)}"
         sentence += f"; it was asked to stop{when}, and compensates once it is unblocked"
+        if asked_at is None and any(kind == InboxKind.SIGNAL for kind, _ in scene.situation.mail):
+            sentence += ", unless a signal that came before ends it first"
         evidence["asked_to_stop"] = True
     fixes = tuple(_ways_out(scene, code, asked=asked))
     return Cause(code, sentence, optional_moment(run.updated_at), evidence, wakes, None, fixes)

@@ -127,6 +127,13 @@ def test_a_blocked_run_that_compensates_later_ends_at_once_by_force_alone() -> N
         assert compensates is cause.evidence.get("asked_to_stop", False) is bool(mail or asked in events)
 
 
+def test_a_signal_that_lies_unread_may_end_a_blocked_run_before_it_stops() -> None:
+    blocked = row(RunState.BLOCKED, reason="drift", fault=Fault("drift"), owner=None)
+    mail = {**KEPT, (int(InboxKind.SIGNAL), "go"): 1}
+    (cause,) = causes(situation(blocked, lease=None, mail=mail))
+    assert cause.sentence.endswith(", unless a signal that came before ends it first")
+
+
 def test_a_wait_for_a_blocked_child_that_was_asked_to_stop_has_the_way_out() -> None:
     child = RunId("01900000-0000-7000-8000-000000000002")
     begun = event(0, EventType.ACTIVITY_SCHEDULED, "send", *WHERE, b"", None)
