@@ -173,7 +173,8 @@ def test_a_blocked_run_keeps_a_cancel_and_the_question_before_its_unblock_says_s
     asked = cli("cancel", run)
     assert (asked.code, state(cli, run)) == (0, "blocked")
     assert asked.out == "pending: with nobody, until it is unblocked: poison: it dies\n"
-    assert f"once the cause is mended, `continuum runs unblock {run}` lets it compensate" in asked.err
+    how = "lets it read the signals that came before, compensate and end"
+    assert f"once the cause is mended, `continuum runs unblock {run}` {how}" in asked.err
     assert cli("runs", "cancel", run).out == asked.out
     types("n\n")
     question = "blocked by poison: it dies; it was asked to stop, and compensates then? [y/N]: "
