@@ -172,6 +172,7 @@ class Dispatcher(LeasedActor):
             await self._nap()
             self._full = False
             while host.claims and not host.draining:
+                await self._draw_tokens()
                 await host.writer.caught_up()
                 room = min(host.runs.room(), limits.CLAIM_BATCH)
                 if room <= 0:
@@ -216,11 +217,16 @@ class Dispatcher(LeasedActor):
             namespaces=host.settings.namespaces,
         )
 
-    async def _nap(self) -> None:
-        """Wait for a notification, for the next run without an owner to be due, or for the poll."""
+    async def _draw_tokens(self) -> None:
+        """Have tokens for announced runs, which otherwise wait for a claim like all others."""
         host = self._host
         if len(self._tokens) < DRAWN_TOKENS // 4 and host.claims:
             self._tokens += await host.journal.draw_tokens(DRAWN_TOKENS)
+
+    async def _nap(self) -> None:
+        """Wait for a notification, for the next run without an owner to be due, or for the poll."""
+        host = self._host
+        await self._draw_tokens()
         if not self._wanted.is_set():
             nap = host.settings.poll_seconds * (0.75 + host.random_fraction() / 2)
             due = None
