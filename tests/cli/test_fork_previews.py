@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
@@ -87,6 +89,24 @@ def test_a_preview_says_that_a_compensation_is_tried_again(cli: CommandLine) -> 
     explained = cli("explain", run_id).out
     assert f"continuum runs restart {run_id}" in explained
     assert "once ungreet can succeed" in explained
+
+
+@pytest.mark.parametrize("how", ["reset", "fork"])
+def test_a_preview_of_many_says_what_is_done_again(cli: CommandLine, how: str) -> None:
+    run_id = failed_run(cli, BAD)
+    unharmed = failed_run(cli, (PACKED,))
+    shown = previewed(cli, how, "--at", "0", "--signals", "drop", "--find", "state:failed")
+    place = shown.index(
+        f"in 1 of the 2 looked at what was done stays done, or may, and is done again; run {run_id} is one:"
+    )
+    stands = "greet (event 0) may stay done, for ungreet (event 5) did not complete: it is done again"
+    assert shown[place + 1] == f"  {stands}"
+    line = shown[place + 2]
+    assert f"runs {how} {run_id} --at 0 --signals drop --preview" in line
+    own = line.partition("`continuum ")[2].partition("`")[0]
+    assert f"  {stands}" in cli(*shlex.split(own)).out.splitlines()
+    found = cli("runs", how, "--at", "0", "--find", "state:failed", "--preview", "--json").json["examples"]
+    assert {each["id"]: each["stands"] for each in found} == {run_id: [stands], unharmed: []}
 
 
 def test_a_charge_that_nothing_undid_stays_done(cli: CommandLine) -> None:

@@ -133,6 +133,24 @@ async def test_a_run_that_cannot_be_cut_is_skipped_with_the_reason(journal: Jour
     assert why == refused[running]
 
 
+async def test_a_preview_says_what_stays_done_and_is_done_again(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    bodies: tuple[tuple[EventType, tuple[object, ...]], ...] = (
+        (EventType.ACTIVITY_SCHEDULED, ("charge", "", "", b"", None)),
+        (EventType.ACTIVITY_COMPLETED, (0, b"", 1)),
+        (EventType.COMPENSATION_SCHEDULED, ("refund", "", "", b"", None, 0)),
+        (EventType.COMPENSATION_FAILED, (2, "OSError", "no bank", "", 1)),
+    )
+    events = [Event(seq, type, 1, body) for seq, (type, body) in enumerate(bodies)]
+    await commit(journal, worker, write(run, *events, transition=end(RunState.FAILED, error=b"")))
+
+    shown = await preview(journal, bulk_change("reset", "workflow:orders", event=0))
+
+    why = "charge (event 0) may stay done, for refund (event 2) did not complete: it is done again"
+    assert [each.stands for each in shown.examples] == [(why,)]
+
+
 async def test_a_run_that_is_removed_before_its_turn_is_skipped(journal: Journal) -> None:
     gone, other = await failed_runs(journal, 2)
     operation = await operation_of(journal, bulk_change("fork", "workflow:orders", event=0))

@@ -103,7 +103,7 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
     """Preview a change, ask, and make it."""
     shown = ask_journal(target, lambda journal: preview(journal, change))
     if bulk.only_preview:
-        click.echo(to_json(shown) if bulk.as_json else "\n".join(_lines(shown)))
+        click.echo(to_json(shown) if bulk.as_json else "\n".join(_lines(target, shown, change)))
         return
     digest = bulk.digest
     if digest is None:
@@ -113,7 +113,7 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
                 click.echo(note, err=True)
             return
         if not bulk.yes:
-            click.echo("\n".join(_lines(shown)), err=True)
+            click.echo("\n".join(_lines(target, shown, change)), err=True)
         else:
             for note in shown.notes:
                 click.echo(note, err=True)
@@ -189,7 +189,7 @@ def progress(operation: str, total: int | None) -> Iterator[Callable[[Part], Non
         yield lambda part: bar.update(task, completed=part.done + part.skipped + part.failed)
 
 
-def _lines(shown: OperationPreview) -> Iterator[str]:
+def _lines(target: Target, shown: OperationPreview, change: BulkChange) -> Iterator[str]:
     """Yield a preview as lines for a person."""
     if shown.exact and not shown.count:
         # Nothing is left to do, so no digest.
@@ -212,11 +212,27 @@ def _lines(shown: OperationPreview) -> Iterator[str]:
         yield f"{refused} of these {len(shown.examples)} would be skipped"
     if again := sum(bool(run.tries_again) for run in shown.examples):
         yield f"in {again} of these {len(shown.examples)} {TRIED_AGAIN}"
+    yield from _standing_lines(target, shown, change)
     if shown.skipped and not shown.exact:
         yield f"of the first {shown.count:,} that were counted:"
     yield from reason_lines(shown.skipped, "of them would be ")
     yield from map(escaped, shown.notes)
     yield f"--digest {shown.digest} does this; runs that start after {shown.until.isoformat()} are spared"
+
+
+def _standing_lines(target: Target, shown: OperationPreview, change: BulkChange) -> Iterator[str]:
+    """Yield in how many runs something that was done stays done and is done again, with one as an example."""
+    standing = [run for run in shown.examples if run.stands]
+    if not standing:
+        return
+    first, place = standing[0], change.arguments["at"]
+    at = () if place is None else ("--at", str(place))
+    drop = ("--signals", "drop") if change.arguments["signals"] == "drop" else ()
+    one = command_here(target, "runs", shown.action, first.id, *at, *drop, "--preview")
+    looked = f"{len(standing)} of the {len(shown.examples)} looked at"
+    yield f"in {looked} what was done stays done, or may, and is done again; run {first.id} is one:"
+    yield escaped(f"  {one_line(first.stands[0])}")
+    yield f"  `{one}` shows all that it does"
 
 
 def _result(target: Target, shown: Operation) -> str:

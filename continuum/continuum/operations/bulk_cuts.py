@@ -18,7 +18,7 @@ from continuum.journal.event_codec import CorruptBody
 from continuum.journal.operation_facts import Execution, OperationRow, Part
 from continuum.journal.operation_port import Operations
 from continuum.journal.port import Connection
-from continuum.operations.cut_facts import tried_again
+from continuum.operations.cut_facts import Cut
 from continuum.operations.family_walk import CutRuns
 from continuum.operations.forks import Plan, plan
 
@@ -84,13 +84,13 @@ def new_run_of(operation: str, run_id: RunId) -> RunId:
 
 async def expected(
     journal: CutRuns, run_id: RunId, how: Forking, at: int | None, until: int, drop_signals: bool
-) -> tuple[str | None, tuple[str, ...]]:
-    """Return why a run would be skipped, as it is now, or which failed compensations it would try again."""
+) -> tuple[str | None, Cut | None]:
+    """Return why a run would be skipped, as it is now, or else how it would be cut."""
     try:
         found = await planned(journal, run_id, how, at, until, drop_signals)
     except REFUSALS as error:
-        return str(error), ()
-    return None, tried_again(found.cut)
+        return str(error), None
+    return None, found.cut
 
 
 async def planned(

@@ -17,6 +17,8 @@ from continuum.operations.bulk import BulkChange, OperatedJournal, conditions, c
 from continuum.operations.bulk_cuts import expected
 from continuum.operations.bulk_notes import hints, notes
 from continuum.operations.bulk_records import OperationExample, OperationPreview, unchanged
+from continuum.operations.cut_facts import tried_again
+from continuum.operations.cut_words import standing_words
 
 
 async def preview(journal: OperatedJournal, change: BulkChange) -> OperationPreview:
@@ -48,11 +50,15 @@ async def _example(
     journal: OperatedJournal, change: BulkChange, row: RunRow, until: int, why: str | None
 ) -> OperationExample:
     again: Sequence[str] = ()
+    stands: Sequence[str] = ()
     if change.action.cuts is not None:
         drops = change.arguments["signals"] == "drop"
         event = change.arguments["at"]
-        why, again = await expected(journal, row.id, change.action.cuts, event, until, drops)
-    return OperationExample(row.id, row.workflow, row.state.name.lower(), at(row.started_at), why, again)
+        why, cut = await expected(journal, row.id, change.action.cuts, event, until, drops)
+        if cut is not None:
+            again, stands = tried_again(cut), tuple(standing_words(cut))
+    state = row.state.name.lower()
+    return OperationExample(row.id, row.workflow, state, at(row.started_at), why, again, stands)
 
 
 async def _check_signal(journal: OperatedJournal, change: BulkChange, examples: Sequence[RunId]) -> None:

@@ -32,8 +32,8 @@ class UnchangedRuns:
 class OperationExample:
     """A run that would be changed, or `refused`, with the reason, if that is known before.
 
-    `tries_again` names the compensations that have failed and would be tried again. `started_at` is aware and
-    in UTC.
+    `tries_again` names the compensations that have failed and would be tried again; `stands` says
+    in sentences what was done there, stays done and is done again. `started_at` is aware and in UTC.
     """
 
     id: str
@@ -42,6 +42,7 @@ class OperationExample:
     started_at: datetime
     refused: str | None = None
     tries_again: Sequence[str] = ()
+    stands: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
