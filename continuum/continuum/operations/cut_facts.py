@@ -67,13 +67,15 @@ def tried_again(cut: Cut) -> tuple[str, ...]:
 class CutStanding:
     """An activity that was done, by event `seq`, and that no compensation has undone for sure.
 
-    `undoing` is the compensation that was to undo it, and has not completed; None if there is none.
+    `undoing` is the compensation that was to undo it, and has not completed; None if there is none. The
+    history may not say which of the compensations of a block was: then it is one of `among`.
     """
 
     seq: int
     name: str
     undoing: str | None = None
     undoing_seq: int | None = None
+    among: int = 1
 
 
 @dataclass(frozen=True, slots=True)

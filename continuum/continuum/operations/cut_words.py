@@ -25,6 +25,8 @@ def _standing(each: CutStanding) -> str:
     if each.undoing is None:
         return f"{named} stays done: it is not undone, and is done again"
     undoing = f"{each.undoing} (event {each.undoing_seq})"
+    if each.among > 1:
+        undoing += f", one of {each.among} compensations of which each may be for it,"
     return f"{named} may stay done, for {undoing} did not complete: it is done again"
 
 

@@ -31,6 +31,14 @@ def standing(history: History, done: Sequence[Event]) -> Iterator[CutStanding]:
         # Several may say that they undo it, as those of a block do: what one of them was for may stand.
         undecided = [event for event in reaching if event.seq not in ends or has_failed(ends[event.seq])]
         if undecided:
-            yield CutStanding(call.seq, str(call.body[0]), str(undecided[0].body[0]), undecided[0].seq)
+            first = undecided[0]
+            among = 1 if _is_for(call, first, reaching) else len(reaching)
+            yield CutStanding(call.seq, str(call.body[0]), str(first.body[0]), first.seq, among)
         elif not reaching:
             yield CutStanding(call.seq, str(call.body[0]))
+
+
+def _is_for(call: Event, compensation: Event, reaching: Sequence[Event]) -> bool:
+    """Whether this compensation alone says that what it undoes begins with the call."""
+    from_here = [event for event in reaching if undoes_from(event) == call.seq]
+    return from_here == [compensation]
