@@ -5,7 +5,7 @@ A command is offered only if `plan` makes it now, so that what is offered is not
 
 from __future__ import annotations
 
-from continuum.engine.events import Forking
+from continuum.engine.events import EventType, Forking
 from continuum.errors import CutRefused
 from continuum.journal.event_codec import CorruptBody
 from continuum.journal.facts import RunRow, RunState
@@ -77,13 +77,27 @@ async def _of_failed(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
             tried = "that is tried again, and then the run ends as before"
             when = f"once {' and '.join(again)} can succeed: {tried}"
         return (Fix(f"continuum runs restart {run.id}", when),)
+    by_hand = await _by_hand(journal, run)
     if nearest is None:
-        return ()
+        return by_hand
     cut, _ = await _cut(journal, run, Forking.RESET, nearest)
     if cut is None:
-        return ()
+        return by_hand
     again = ["it does again what was done since", *anew_words(cut), *standing_words(cut)]
-    return (Fix(f"continuum runs reset {run.id} --at {nearest}", f"{MENDED}; {'; '.join(again)}"),)
+    return (*by_hand, Fix(f"continuum runs reset {run.id} --at {nearest}", f"{MENDED}; {'; '.join(again)}"))
+
+
+async def _by_hand(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
+    """Return which compensations have failed and are not tried again, of a run that is not restarted."""
+    events = readable((await journal.load([run.id]))[run.id])
+    if unreadable(events) is not None or failed_compensation(events, error_text(run)) is None:
+        return ()
+    failures = [event.body[0] for event in events if event.type == EventType.COMPENSATION_FAILED]
+    names = listed([f"{events[seq].body[0]} (event {seq})" for seq in failures])
+    why = (
+        f"to do by hand what {names} did not complete, which no restart tries again; the history has the call"
+    )
+    return (Fix(f"continuum runs history {run.id}", why),)
 
 
 async def _of_cancelled(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:

@@ -108,7 +108,8 @@ async def offered(run: RunHandle[Any]) -> list[tuple[str, str]]:
 
 async def apply(client: Client, run: RunHandle[Any]) -> RunHandle[Any]:
     """Do what the first fix of a run says."""
-    command = (await run.explain()).causes[0].fixes[0].command.split()
+    fixes = [fix.command.split() for fix in (await run.explain()).causes[0].fixes]
+    command = next(words for words in fixes if words[2] != "history")
     assert command[:2] == ["continuum", "runs"]
     if command[2] == "restart":
         return await client.restart(command[3])
@@ -150,7 +151,9 @@ async def test_a_compensation_that_another_followed_is_not_tried_again(continuum
     with pytest.raises(CutRefused, match="has undone since") as refused:
         await run.restart()
     assert refused.value.nearest == 0
-    ((command, when),) = await offered(run)
+    (by_hand, why), (command, when) = await offered(run)
+    assert by_hand == "continuum runs history RUN"
+    assert "to do by hand what stands_undo (event 6) did not complete" in why
     assert command == "continuum runs reset RUN --at 0"
     # Nothing says which of the two compensations of the block was for which call.
     one = "stands_undo (event 6), one of 2 compensations of which each may be for it, did not complete"
