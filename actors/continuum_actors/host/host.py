@@ -71,13 +71,8 @@ class Writer(Protocol):
         """Make `write` durable, then send `Committed` or `Fenced` to `run`. Shortcut of `Submit`."""
         ...
 
-    @property
-    def behind(self) -> bool:
-        """Whether many writes wait, so that no more runs should be woken now."""
-        ...
-
     async def caught_up(self) -> None:
-        """Return once it is not behind."""
+        """Return once few writes wait, so that mail may wake more runs."""
         ...
 
 

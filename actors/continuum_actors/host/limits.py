@@ -8,13 +8,13 @@ from continuum.journal.limits import POISON_AFTER_DEATHS as POISON_AFTER_DEATHS
 CLAIM_BATCH = 250
 # Runs that are announced to one process alone may be active beyond the limit, up to this part of it.
 ROOM_FOR_ANNOUNCED = 10
-# Runs that mail or a timer wakes in one turn of the loop, which they keep busy for some milliseconds.
+# Timers that fire in one turn of the loop: their runs keep it busy for about 50 ms.
+TIMERS_PER_TURN = 1_000
+# Runs that mail wakes in one turn of the loop, which they keep busy for some milliseconds.
 WOKEN_PER_TURN = 25
-# While so many writes wait for the next commit, no further runs are woken: a burst of mail, timers or claims
-# would come before each step of all other runs. A commit of twice as many is hardly cheaper for each.
+# While so many writes wait for the next commit, mail wakes no further runs. It wakes runs beyond the limit of
+# active ones, and a burst of it would write before each step of all others.
 WAITING_WRITES = 50
-# How soon the wheel looks again whether the writer has caught up.
-CATCH_UP_SECONDS = 0.005
 # Events in one commit; with more, the first writer waits too long for its confirmation.
 COMMIT_EVENTS = 4_000
 # Bytes in one commit: unusually large results must not delay the steps of all other runs.

@@ -173,7 +173,6 @@ class Dispatcher(LeasedActor):
             self._full = False
             while host.claims and not host.draining:
                 await self._draw_tokens()
-                await host.writer.caught_up()
                 room = min(host.runs.room(), limits.CLAIM_BATCH)
                 if room <= 0:
                     self._full = True
@@ -253,7 +252,7 @@ class Dispatcher(LeasedActor):
         for turn in range(0, len(fresh), STARTS_PER_TURN):
             for claim in fresh[turn : turn + STARTS_PER_TURN]:
                 await self._start(claim, _NO_HISTORY, ())
-            await self._turn()
+            await asyncio.sleep(0)
         waiting = [claim for claim in claims if not claim.fresh]
         group = FIRST_LOAD_RUNS
         while waiting:
@@ -271,20 +270,14 @@ class Dispatcher(LeasedActor):
         mail: defaultdict[RunId, list[InboxRow]] = defaultdict(list)
         for row in await host.journal.inbox(host.registered_worker(), run_ids):
             mail[row.run_id].append(row)
-        runs = events = 0
+        since_turn = 0
         for claim in claims:
             await self._start(claim, histories[claim.id], mail.get(claim.id, ()))
-            runs += 1
-            events += histories[claim.id].steps
-            if runs == STARTS_PER_TURN or events > EVENTS_PER_TURN:
-                runs = events = 0
-                await self._turn()
+            since_turn += histories[claim.id].steps
+            if since_turn > EVENTS_PER_TURN:
+                since_turn = 0
+                await asyncio.sleep(0)
         return sum(history.steps for history in histories.values())
-
-    async def _turn(self) -> None:
-        """Let others have a turn, and those who have started write."""
-        await asyncio.sleep(0)
-        await self._host.writer.caught_up()
 
     async def _load(self, claims: Sequence[ClaimedRun], *, compact: bool) -> dict[RunId, StoredHistory]:
         """Load histories, from snapshots if those were taken with code that is loaded here."""

@@ -11,8 +11,8 @@ from __future__ import annotations
 import heapq
 from itertools import count
 
-from continuum_actors.host import limits
 from continuum_actors.host.host import Host
+from continuum_actors.host.limits import TIMERS_PER_TURN
 from continuum_actors.host.messages import ReportState, TimerDue, ToTimerWheel
 from continuum_supervision import Actor, ActorRef, Cancellable, ExitReason
 
@@ -59,12 +59,8 @@ class TimerWheel(Actor):
     def handle_info(self, message: object) -> None:
         """The alarm rang."""
         self._alarm = None
-        if self._host.writer.behind:
-            self._alarm = self.send_after(limits.CATCH_UP_SECONDS, _DUE)
-            self._alarm_due = 0
-            return
         now = self._host.journal.now()
-        heap, room = self._heap, limits.WOKEN_PER_TURN
+        heap, room = self._heap, TIMERS_PER_TURN
         while room and heap and heap[0][0] <= now:
             due, _, run = heapq.heappop(heap)
             if self._due.get(run) == due:

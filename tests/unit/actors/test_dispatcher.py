@@ -44,12 +44,8 @@ class _Claims(Dispatcher):
 async def _calls_while_claims_never_end() -> list[str]:
     journal = _Journal()
 
-    async def caught_up() -> None:
-        pass
-
     host = SimpleNamespace(
         journal=journal,
-        writer=SimpleNamespace(caught_up=caught_up),
         runs=SimpleNamespace(room=lambda: 1, live_run_ids=[]),
         code=SimpleNamespace(loaded=None),
         settings=SimpleNamespace(namespaces=None),
