@@ -295,7 +295,7 @@ def test_skipped_runs_are_counted_before_and_their_reasons_are_kept(
     shown = cli(*change, "--preview").out.splitlines()
     line = f"it has ended ({', '.join(runs[:5])}, …)"
     assert (shown[0], shown[-2]) == (
-        "7 runs would be asked to stop; this cannot be undone:",
+        "1 of 7 runs would be asked to stop; this cannot be undone:",
         f"6 of them would be skipped: {line}",
     )
     assert sum("would be skipped: it has ended" in each for each in shown[1:6]) == 5

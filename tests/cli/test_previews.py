@@ -210,5 +210,15 @@ def test_a_removal_of_many_says_how_many_are_skipped(cli: CommandLine) -> None:
     run = started(cli)
     assert cli("cancel", started(cli), "--force", "--yes").code == 0
     shown = cli("runs", "delete", "--find", f"id:{run}", "--preview")
-    assert shown.out.splitlines()[-2] == f"1 of them would be skipped: it is open ({run})"
+    assert shown.out.splitlines()[-1] == f"1 of them would be skipped: it is open ({run})"
     assert cli("runs", "delete", "--find", "state:ended", "--preview").err == ""
+
+
+def test_a_change_that_would_skip_all_runs_is_not_asked_about(
+    cli: CommandLine, types: Callable[[str], None]
+) -> None:
+    run = begun_and_blocked(cli)
+    types("")
+    asked = cli("runs", "delete", "--find", f"id:{run}")
+    assert (asked.code, asked.out) == (0, "nothing was changed\n")
+    assert asked.err.splitlines()[0] == "1 run was found, and nothing would be changed:"

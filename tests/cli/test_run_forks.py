@@ -195,7 +195,7 @@ def test_all_failed_runs_that_a_search_finds_are_restarted_and_others_skipped(cl
     failed, undone = {failed_run(cli) for _ in range(2)}, failed_run(cli, UNDONE)
     change = ("runs", "restart", "--find", "state:failed")
     shown = cli(*change, "--preview").out
-    assert shown.startswith("3 runs would be restarted from their failures; this cannot be undone:\n")
+    assert shown.startswith("2 of 3 runs would be restarted from their failures; this cannot be undone:\n")
     assert "1 of these 3 would be skipped" in shown
     done = cli(*change, "--yes", "--by", "ann")
     assert done.out.endswith("is completed: 2 done, 1 skipped, 0 failed\n")

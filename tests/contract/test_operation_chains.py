@@ -46,7 +46,8 @@ async def test_a_preview_names_what_was_reset_with_the_latest_run_of_its_chain(j
 
     shown = await preview(journal, bulk_change("delete", f"id:{first},{other}"))
     assert shown.count == 1
-    start = "1 run that the search finds too is left out: it has been restarted or reset already: "
+    kept = "is removed only with the latest run of its chain: it has been restarted or reset already: "
+    start = f"1 run that the search finds too {kept}"
     assert shown.notes[0].startswith(start)
     for search in ("state:open", "workflow:orders continued:no", "state:completed"):
         assert (await preview(journal, bulk_change("attributes", search, attributes={"a": 1}))).notes == ()

@@ -114,6 +114,9 @@ def change_runs(target: Target, change: BulkChange, bulk: BulkOptions, actor: Ac
             return
         if not bulk.yes:
             click.echo("\n".join(_lines(target, shown, change)), err=True)
+            if _all_skipped(shown):
+                click.echo(to_json(None) if bulk.as_json else "nothing was changed")
+                return
         else:
             for note in shown.notes:
                 click.echo(note, err=True)
@@ -198,7 +201,13 @@ def _lines(target: Target, shown: OperationPreview, change: BulkChange) -> Itera
         return
     action = BULK_ACTIONS[shown.action]
     undo = "; this cannot be undone" if action.irreversible else ""
-    yield f"{shown.text} would be {action.verb}{undo}:"
+    skipped = _known_to_be_skipped(shown)
+    if _all_skipped(shown):
+        yield f"{shown.text} {'was' if shown.count == 1 else 'were'} found, and nothing would be changed:"
+    elif shown.exact and skipped:
+        yield f"{shown.count - skipped:,} of {shown.text} would be {action.verb}{undo}:"
+    else:
+        yield f"{shown.text} would be {action.verb}{undo}:"
     for run in shown.examples:
         at = run.started_at.isoformat(timespec="seconds")
         why = "" if run.refused is None else f"  would be skipped: {one_line(run.refused)}"
@@ -217,7 +226,19 @@ def _lines(target: Target, shown: OperationPreview, change: BulkChange) -> Itera
         yield f"of the first {shown.count:,} that were counted:"
     yield from reason_lines(shown.skipped, "of them would be ")
     yield from map(escaped, shown.notes)
-    yield f"--digest {shown.digest} does this; runs that start after {shown.until.isoformat()} are spared"
+    if not _all_skipped(shown):
+        yield f"--digest {shown.digest} does this; runs that start after {shown.until.isoformat()} are spared"
+
+
+def _known_to_be_skipped(shown: OperationPreview) -> int:
+    """Return how many of the runs found would be left as they are, as far as that is known."""
+    return max(
+        sum(each.count for each in shown.skipped), sum(run.refused is not None for run in shown.examples)
+    )
+
+
+def _all_skipped(shown: OperationPreview) -> bool:
+    return shown.exact and _known_to_be_skipped(shown) >= shown.count
 
 
 def _standing_lines(target: Target, shown: OperationPreview, change: BulkChange) -> Iterator[str]:

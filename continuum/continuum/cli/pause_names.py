@@ -21,11 +21,11 @@ async def unknown_name(journal: Journal, scope: PauseScope, held: HeldByPause) -
         what = f"no node has ever loaded a workflow named {quoted(scope.name)}, and no run of it is open"
     else:
         codes = [(node.state, node.code) for node in nodes if node.code is not None]
-        if any(state != "lost" and code.limit_of(scope.name) for state, code in codes):
-            # A node serves queues that it does not name, too.
-            return None
         known = {name for _, code in codes for name, _ in code.queues}
         what = f"no node has a limit for queue {quoted(scope.name)}, and nothing waits in it"
+        if any(state != "lost" and code.limit_of(scope.name) for state, code in codes):
+            # A node serves queues that it does not name, too.
+            what += "; if the name is right, its next activities wait"
     return None if scope.name in known else f"{what}{nearest(scope.name, known)}"
 
 

@@ -155,4 +155,7 @@ def not_ended(run_id: RunId, waited: float, row: RunRow | None, present: Present
             "ask again later"
         )
     doing = reason or "is still running"
-    return f"run {run_id} has not ended within {waited:g} s; it {doing}, ask again later"
+    return (
+        f"run {run_id} has not ended within {waited:g} s; it {doing}, ask again later "
+        f"(`continuum explain {run_id}` says more)"
+    )

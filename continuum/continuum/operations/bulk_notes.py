@@ -39,7 +39,16 @@ async def _left_out(journal: OperatedJournal, change: BulkChange) -> tuple[str, 
         return ()
     named = [f"{run_id} (its latest run is {await _latest(journal, run_id)})" for run_id in counted.first]
     more = ", …" if counted.more or counted.number > len(named) else ""
-    are = verb(counted.number, "is left out: it has", "are left out: each has", more=counted.more)
+    if change.action.name == "delete":
+        one = "is removed only with the latest run of its chain: it has"
+        are = verb(
+            counted.number,
+            one,
+            "are removed only with the latest run of their chain: each has",
+            more=counted.more,
+        )
+    else:
+        are = verb(counted.number, "is left out: it has", "are left out: each has", more=counted.more)
     runs = f"{', '.join(named)}{more}"
     return (f"{count_text(counted)} that the search finds too {are} been restarted or reset already: {runs}",)
 
