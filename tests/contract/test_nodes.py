@@ -216,7 +216,8 @@ async def test_p10_the_journals_time_is_the_one_that_stamps_runs(journal: Journa
 
 async def test_a_node_says_what_it_has_loaded_and_how_much_of_a_queue_it_runs(journal: Journal) -> None:
     worker = await worker_of(journal, "north")
-    code = NodeCode("1.0", [Loaded("orders", "v1", takes_others=True)], ["pay"], [("slow", 2)], 256)
+    loaded = [Loaded("orders", "v1", takes_others=True)]
+    code = NodeCode("1.0", loaded, ["pay"], [("slow", 2)], 256, attempts=[("pay", 3)])
     await journal.renew([worker.id], 60.0, replace(facts("north"), code=code))
 
     (node,) = await journal.nodes()

@@ -108,10 +108,13 @@ def blocked(scene: Scene) -> Cause:
 
 def _ways_out(scene: Scene, code: str, *, asked: bool) -> Iterator[Fix]:
     """Yield what a person may do about a blocked run."""
-    begun = bool(scene.situation.events)
+    # It may have no event that can be read.
+    begun = bool(scene.situation.events or scene.ways_on)
     unblock = Fix(f"continuum runs unblock {scene.run.id}", _UNBLOCKED_ONCE[code])
     if begun or asked:
         yield unblock
+        if code == "corrupt":
+            yield from scene.ways_on
         if not asked and code != "corrupt":
             yield scene.cancel(STOP_LATER)
         yield scene.cancel("to end it as it is" if code == "corrupt" else GIVE_UP, force=True)

@@ -82,9 +82,19 @@ def explained(
 ) -> Explanation:
     """Return why a run is where it is, from facts alone."""
     scene = Scene(situation, nodes, children, ways)
-    causes = tuple(_causes(scene))
+    causes = tuple(_without_another_cancel(scene, _causes(scene)))
     run = situation.run
     return Explanation(run.id, run.workflow, run.state.name.lower(), causes[0].sentence, causes)
+
+
+def _without_another_cancel(scene: Scene, causes: list[Cause]) -> list[Cause]:
+    """Remove the request to stop from the fixes of a run that has it already."""
+    if not scene.cancel_requested_at[0]:
+        return causes
+    again = scene.cancel().command
+    return [
+        replace(cause, fixes=tuple(fix for fix in cause.fixes if fix.command != again)) for cause in causes
+    ]
 
 
 def _held_back(scene: Scene, waits: Iterable[Cause]) -> Iterator[Cause]:

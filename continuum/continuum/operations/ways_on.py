@@ -27,7 +27,9 @@ LONG_BACK_OFF = 60 * MICROSECONDS
 
 
 async def ways_on(journal: CutRuns, run: RunRow, *, short: bool) -> tuple[Fix, ...]:
-    """Return how a run continues that has failed or was cancelled; `short` says that its history is.
+    """Return how a run continues that has failed, was cancelled or cannot be read.
+
+    `short` says that its history is.
 
     If its parent has received its end, the parent has to be reset.
     """
@@ -36,6 +38,8 @@ async def ways_on(journal: CutRuns, run: RunRow, *, short: bool) -> tuple[Fix, .
         return (Fix(f"continuum explain {run.continued_to}"),)
     if run.state is RunState.CANCELLED:
         return await _of_cancelled(journal, run) if short else ()
+    if run.state is RunState.BLOCKED:
+        return await _of_corrupt(journal, run) if short else ()
     if run.state is not RunState.FAILED:
         return ()
     parent = await parent_that_heard(journal, run)
@@ -109,6 +113,22 @@ async def _of_cancelled(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
     cut, _ = await _cut(journal, run, Forking.RESET, failed.seq)
     when = f"once {events[failed.body[0]].body[0]} can succeed, to try it again"
     return () if cut is None else (Fix(f"continuum runs reset {run.id} --at {failed.seq}", when),)
+
+
+async def _of_corrupt(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
+    """Return how a run continues from before what cannot be read, if that is in its history."""
+    place = unreadable(readable((await journal.load([run.id]))[run.id]))
+    if place is None:
+        return ()
+    cut, nearest = await _cut(journal, run, Forking.RESET, place)
+    if cut is None and nearest is not None:
+        place = nearest
+        cut, _ = await _cut(journal, run, Forking.RESET, place)
+    if cut is None:
+        return ()
+    again = ["it does again what was done since", *anew_words(cut), *standing_words(cut)]
+    when = f"if it cannot be restored; {'; '.join(again)}"
+    return (Fix(f"continuum runs reset {run.id} --at {place}", when),)
 
 
 async def _cut(journal: CutRuns, run: RunRow, how: Forking, at: int | None) -> tuple[Cut | None, int | None]:

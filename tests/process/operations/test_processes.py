@@ -340,7 +340,11 @@ async def test_poison_is_unblocked_by_the_fix_once_the_code_is_mended(dsn: str, 
         assert await run.result(DEADLINE_S) == "mended"
 
 
-async def test_a_damaged_history_is_unblocked_by_the_fix_once_it_is_restored(dsn: str, schema: str) -> None:
+@pytest.mark.parametrize("restored", [True, False])
+async def test_a_run_with_a_damaged_history_continues_by_the_fixes(
+    restored: bool, dsn: str, schema: str
+) -> None:
+    """By the first once it is restored, else by the second, from before what is damaged."""
     async with site(dsn, schema) as at:
         north = at.node("north", modules=BEFORE)
         run = await at.client.start(deployed_before.changing)
@@ -351,8 +355,13 @@ async def test_a_damaged_history_is_unblocked_by_the_fix_once_it_is_restored(dsn
         at.node("south", modules=BEFORE)
         await run.signal(deployed_before.go, "yes")
         cause = await explained(run, "corrupt")
-        await at.sql("update {schema}.events set payload = %s where seq = 0", payload)
-        await apply(at, cause.fixes[0])
+        if restored:
+            await at.sql("update {schema}.events set payload = %s where seq = 0", payload)
+        assert commands(cause)[1:] == [
+            f"continuum runs reset {run.id} --at 0",
+            f"continuum cancel {run.id} --force",
+        ]
+        await apply(at, cause.fixes[0 if restored else 1])
         assert await run.result(DEADLINE_S) == "charged: yes"
 
 

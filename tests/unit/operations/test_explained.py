@@ -245,6 +245,8 @@ def test_a_cancel_that_nobody_has_read_is_a_cause() -> None:
     waits = (Wait("signal", -1, "go", NOW),)
     mail = {(int(InboxKind.CANCEL), ""): 1}
     assert codes(situation(row(waits=waits), mail=mail)) == ["executing", "cancelling", "signal"]
+    asked = causes(situation(row(waits=waits), mail=mail))
+    assert f"continuum cancel {RUN}" not in [fix.command for cause in asked for fix in cause.fixes]
 
 
 def test_a_node_that_is_silent_serves_nothing() -> None:
