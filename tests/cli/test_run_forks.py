@@ -216,6 +216,14 @@ def test_all_failed_runs_that_a_search_finds_are_restarted_and_others_skipped(cl
     assert sum(each["count"] for each in again.json["reasons"]) == 1
 
 
+def test_a_preview_counts_refusals_of_its_examples_only_if_these_are_all(cli: CommandLine) -> None:
+    for _ in range(6):
+        failed_run(cli, UNDONE)
+    shown = cli("runs", "restart", "--find", "state:failed", "--preview").out
+    assert shown.startswith("6 runs would be restarted from their failures; this cannot be undone:\n")
+    assert "5 of these 5 would be skipped" in shown
+
+
 def test_runs_are_reset_and_forked_where_the_command_says(cli: CommandLine) -> None:
     runs = {failed_run(cli) for _ in range(2)}
     forked = cli(

@@ -231,10 +231,10 @@ def _lines(target: Target, shown: OperationPreview, change: BulkChange) -> Itera
 
 
 def _known_to_be_skipped(shown: OperationPreview) -> int:
-    """Return how many of the runs found would be left as they are, as far as that is known."""
-    return max(
-        sum(each.count for each in shown.skipped), sum(run.refused is not None for run in shown.examples)
-    )
+    """Return how many of the runs found would be left as they are, as far as that is known of all of them."""
+    if shown.skipped or shown.count > len(shown.examples):
+        return sum(each.count for each in shown.skipped)
+    return sum(run.refused is not None for run in shown.examples)
 
 
 def _all_skipped(shown: OperationPreview) -> bool:

@@ -61,7 +61,7 @@ def test_the_timeout_of_a_running_run_says_that_it_is_running() -> None:
         async with memory_client() as (client, ending):
             run = await client.start(greeting, "ann")
             await ending.claim()
-            message = "has not ended within 0 s; it is still running, ask again later"
+            message = rf"it is still running, ask again later \(`continuum explain {run.id}` says more\)"
             with pytest.raises(TimeoutError, match=message):
                 await run.result(timeout=0)
 

@@ -12,6 +12,7 @@ import pytest
 
 import continuum
 from continuum import testing
+from continuum.journal.audit_facts import Action
 from continuum.journal.port import Journal
 from tests.unit.docs.blocks import ROOMS, ROOT, blocks
 
@@ -67,3 +68,8 @@ def test_the_reference_lists_every_public_name() -> None:
     public = {f"continuum.{name}" for name in continuum.__all__}
     public |= {f"continuum.testing.{name}" for name in dir(testing) if not name.startswith("_")}
     assert sorted(public - documented()) == []
+
+
+def test_the_operations_guide_names_every_action_of_the_audit() -> None:
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert [action.value for action in Action if f"`{action.value}`" not in guide] == []
