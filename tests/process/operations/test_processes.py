@@ -283,7 +283,8 @@ async def test_a_blocked_run_that_was_asked_to_stop_compensates_once_the_fix_unb
             await apply(at, stops)
             stop(south)
             cause = await explained(run, "drift")
-        assert cause.sentence.endswith("; it was asked to stop, and compensates once it is unblocked")
+        asked = "; it was asked to stop, and compensates once it is unblocked"
+        assert cause.sentence.endswith(f"{asked}, unless a signal that came before ends it first")
         assert cause.fixes == (unblocks, ends)
         await apply(at, unblocks)
         with pytest.raises(RunCancelled):
