@@ -115,7 +115,7 @@ def _ways_out(scene: Scene, code: str, *, asked: bool) -> Iterator[Fix]:
         yield unblock
         if code == "corrupt":
             yield from scene.ways_on
-        if not asked and code != "corrupt":
+        elif not asked:
             yield scene.cancel(STOP_LATER)
         yield scene.cancel("to end it as it is" if code == "corrupt" else GIVE_UP, force=True)
     elif code == "input":

@@ -29,9 +29,8 @@ LONG_BACK_OFF = 60 * MICROSECONDS
 async def ways_on(journal: CutRuns, run: RunRow, *, short: bool) -> tuple[Fix, ...]:
     """Return how a run continues that has failed, was cancelled or cannot be read.
 
-    `short` says that its history is.
-
-    If its parent has received its end, the parent has to be reset.
+    With `short` its history is short enough to be looked at. If its parent has received its end, the parent
+    has to be reset.
     """
     if run.continued_to is not None and run.state.terminal:
         # It was restarted or reset meanwhile.
@@ -85,10 +84,7 @@ async def _of_failed(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
     if nearest is None:
         return by_hand
     cut, _ = await _cut(journal, run, Forking.RESET, nearest)
-    if cut is None:
-        return by_hand
-    again = ["it does again what was done since", *anew_words(cut), *standing_words(cut)]
-    return (*by_hand, Fix(f"continuum runs reset {run.id} --at {nearest}", f"{MENDED}; {'; '.join(again)}"))
+    return by_hand if cut is None else (*by_hand, _reset(cut, MENDED))
 
 
 async def _by_hand(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
@@ -117,18 +113,19 @@ async def _of_cancelled(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
 
 async def _of_corrupt(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
     """Return how a run continues from before what cannot be read, if that is in its history."""
-    place = unreadable(readable((await journal.load([run.id]))[run.id]))
+    place = unreadable((await journal.load([run.id]))[run.id])
     if place is None:
         return ()
     cut, nearest = await _cut(journal, run, Forking.RESET, place)
-    if cut is None and nearest is not None:
-        place = nearest
-        cut, _ = await _cut(journal, run, Forking.RESET, place)
-    if cut is None:
-        return ()
-    again = ["it does again what was done since", *anew_words(cut), *standing_words(cut)]
-    when = f"if it cannot be restored; {'; '.join(again)}"
-    return (Fix(f"continuum runs reset {run.id} --at {place}", when),)
+    if nearest is not None:
+        cut, _ = await _cut(journal, run, Forking.RESET, nearest)
+    return () if cut is None else (_reset(cut, "if it cannot be restored"),)
+
+
+def _reset(cut: Cut, when: str) -> Fix:
+    """Return the command of a reset, with what it does again."""
+    words = (when, "it does again what was done since", *anew_words(cut), *standing_words(cut))
+    return Fix(f"continuum runs reset {cut.run_id} --at {cut.at}", "; ".join(words))
 
 
 async def _cut(journal: CutRuns, run: RunRow, how: Forking, at: int | None) -> tuple[Cut | None, int | None]:
