@@ -250,9 +250,9 @@ def test_runs_that_wait_for_nothing_are_stopped_by_the_fix(cli: CommandLine, num
     assert found["backlog", "orders"]["count"] == number
 
 
-def test_a_node_that_was_killed_is_lost_with_what_it_owned(
-    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@contextmanager
+def node_that_is_killed(cli: CommandLine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Have node north, which is killed at the end; health sees at once that its lease has run out."""
     monkeypatch.setattr("continuum.journal.postgres.health.EXPIRED_FOR_SECONDS", 0.0)
     _, dsn, _, schema = cli.options
     config = NodeConfig(
@@ -261,15 +261,22 @@ def test_a_node_that_was_killed_is_lost_with_what_it_owned(
     node = launch(config)
     try:
         await_ready(node)
-        start(cli, 1)
-        eventually(lambda: found_by(cli) == {}, "nobody takes it")
+        yield
     finally:
         node.end()
     eventually(lambda: ("node-lost", "north") in found_by(cli), "it is not lost")
+
+
+def test_a_node_that_was_killed_is_lost_with_what_it_owned(
+    cli: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with node_that_is_killed(cli, monkeypatch):
+        start(cli, 1)
+        eventually(lambda: found_by(cli) == {}, "nobody takes it")
     codes = {code for code, _ in found_by(cli)}
     assert codes == {"node-lost", "lease-expired", "nodes-absent"}, "it waits for a signal"
     fixes = [each["fixes"] for (code, _), each in found_by(cli).items() if code == "lease-expired"]
-    run_fixes(cli, dsn, fixes[0])
+    run_fixes(cli, cli.options[1], fixes[0])
     assert len(fixes) > len([code for code, _ in found_by(cli) if code == "lease-expired"])
     with node_of(cli, lease_ttl=1.0, name="south"):
         eventually(lambda: ("node-replaced", "north") in found_by(cli), "it is not replaced")
@@ -281,26 +288,16 @@ def test_a_node_that_was_killed_is_lost_with_what_it_owned(
 def test_work_of_a_killed_node_is_due_and_continued_by_the_fix(
     cli: CommandLine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("continuum.journal.postgres.health.EXPIRED_FOR_SECONDS", 0.0)
-    _, dsn, _, schema = cli.options
-    config = NodeConfig(
-        modules=(flows.__name__,), dsn=dsn, schema=schema, name="north", settings=Settings(lease_ttl=1.0)
-    )
-    node = launch(config)
-    try:
-        await_ready(node)
+    with node_that_is_killed(cli, monkeypatch):
         run = start(cli, 1)
         eventually(lambda: cli("runs", "show", run, "--json").json["state"] == "suspended", "it runs")
-    finally:
-        node.end()
-    eventually(lambda: ("node-lost", "north") in found_by(cli), "it is not lost")
     assert "no-nodes" not in {code for code, _ in found_by(cli)}
     # The signal comes while its dead owner has the run.
     assert cli("signal", run, "go", '"yes"').code == 0
     finding = found_by(cli)["no-nodes", "nodes"]
     assert finding["sentence"] == "1 run is due, which dead processes own, and no node lives; start one"
     assert "nodes-absent" not in {code for code, _ in found_by(cli)}
-    assert finding["fixes"] == [f"continuum run-node {flows.__name__} --schema {schema}"]
+    assert finding["fixes"] == [f"continuum run-node {flows.__name__} --schema {cli.options[3]}"]
     with running(cli, finding["fixes"][0]):
         assert cli("result", run).code == 0
 
@@ -479,16 +476,18 @@ def test_a_schema_that_is_behind_is_the_only_finding(cli: CommandLine, dsn: str,
     assert cli.bare("health", *here).json == []
 
 
-def test_a_run_that_nobody_wakes_is_woken_by_the_fix(cli: CommandLine) -> None:
-    async def parked(journal: Journal) -> RunId:
-        worker = await worker_of(journal)
-        await journal.renew([worker.id], 600.0, FACTS)
-        run = await owned_run(journal, worker)
-        await commit(journal, worker, write(run, transition=sleep_until(None)))
-        await journal.post([signal(run.id)])
-        return run.id
+async def unread_mail(journal: Journal) -> RunId:
+    """Have a run that nobody owns and that has an unread signal."""
+    worker = await worker_of(journal)
+    await journal.renew([worker.id], 600.0, FACTS)
+    run = await owned_run(journal, worker)
+    await commit(journal, worker, write(run, transition=sleep_until(None)))
+    await journal.post([signal(run.id)])
+    return run.id
 
-    run = on_journal(cli, parked)
+
+def test_a_run_that_nobody_wakes_is_woken_by_the_fix(cli: CommandLine) -> None:
+    run = on_journal(cli, unread_mail)
     change(cli, "update {s}.runs set due_at = null")
     found = found_by(cli)
     assert found.keys() == {("lost-wake", "orders")}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from continuum.engine.ids import RunId
 from continuum.journal.port import Fault, Journal, RunState, Transition
 from tests.cli.commands import CommandLine, place
-from tests.cli.test_health import FACTS, NOW, change, found_by, lives, on_journal
-from tests.contract.builders import begin, commit, owned_run, signal, sleep_until, worker_of, write
+from tests.cli.test_health import FACTS, NOW, change, found_by, lives, on_journal, unread_mail
+from tests.contract.builders import begin, commit, owned_run, worker_of, write
 
 
 def test_a_reviewed_finding_is_silent_until_it_changes(cli: CommandLine) -> None:
@@ -53,16 +53,8 @@ def test_a_review_of_blocked_runs_ends_when_another_one_is_blocked(cli: CommandL
 
 
 def test_a_review_of_lost_wakes_lasts_while_they_become_fewer(cli: CommandLine) -> None:
-    async def parked(journal: Journal) -> RunId:
-        worker = await worker_of(journal)
-        await journal.renew([worker.id], 600.0, FACTS)
-        run = await owned_run(journal, worker)
-        await commit(journal, worker, write(run, transition=sleep_until(None)))
-        await journal.post([signal(run.id)])
-        return run.id
-
     def lost() -> RunId:
-        run = on_journal(cli, parked)
+        run = on_journal(cli, unread_mail)
         change(cli, f"update {{s}}.runs set due_at = null where id = '{run}'")
         return run
 
