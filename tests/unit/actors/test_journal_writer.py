@@ -20,10 +20,12 @@ class _Journal:
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.began = asyncio.Event()
         self.told = asyncio.Semaphore(0)
 
     async def commit(self, worker: object, batch: int, writes: Sequence[RunWrite]) -> Any:
         self.batches.append(len(writes))
+        self.began.set()
         await self.told.acquire()
         return SimpleNamespace(rejected=())
 
@@ -45,17 +47,16 @@ async def _caught_up_after() -> tuple[list[bool], list[int]]:
     of_writer, run = spawn_nowait(writer), spawn_nowait(_Run())
     writer.submit(RunWrite(RunId("0"), 1), run)
     # It commits the first one alone.
-    await asyncio.sleep(0)
+    await journal.began.wait()
     behind = []
     for number in range(1, WAITING_WRITES + 1):
         behind.append(writer.behind)
         writer.submit(RunWrite(RunId(str(number)), 1), run)
-    waiting = asyncio.create_task(writer.caught_up())
-    await asyncio.sleep(0)
     assert writer.behind
-    assert not waiting.done()
     journal.told.release()
-    await waiting
+    await writer.caught_up()
+    # Only the second batch lets it return.
+    assert len(journal.batches) == 2
     behind.append(writer.behind)
     journal.told.release()
     await of_writer.stop()
