@@ -94,9 +94,7 @@ async def _by_hand(journal: CutRuns, run: RunRow) -> tuple[Fix, ...]:
         return ()
     failures = [event.body[0] for event in events if event.type == EventType.COMPENSATION_FAILED]
     names = listed([f"{events[seq].body[0]} (event {seq})" for seq in failures])
-    why = (
-        f"to do by hand what {names} did not complete, which no restart tries again; the history has the call"
-    )
+    why = f"to undo by hand what {names} should have undone: no restart tries it again; the history has it"
     return (Fix(f"continuum runs history {run.id}", why),)
 
 

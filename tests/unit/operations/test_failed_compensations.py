@@ -153,7 +153,7 @@ async def test_a_compensation_that_another_followed_is_not_tried_again(continuum
     assert refused.value.nearest == 0
     (by_hand, why), (command, when) = await offered(run)
     assert by_hand == "continuum runs history RUN"
-    assert "to do by hand what stands_undo (event 6) did not complete" in why
+    assert "to undo by hand what stands_undo (event 6) should have undone" in why
     assert command == "continuum runs reset RUN --at 0"
     # Nothing says which of the two compensations of the block was for which call.
     one = "stands_undo (event 6), one of 2 compensations of which each may be for it, did not complete"
