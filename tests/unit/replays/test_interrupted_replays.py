@@ -13,6 +13,14 @@ import pytest
 from tests.unit.replays.debug_sessions import DEADLINE_S, SHOP, Desk, desk_in
 
 LOOP = "    print('loops', flush=True)\n    while total:\n        total += 1\n"
+# `python -m pdb` of Python 3.13.0 takes the options of what it runs for its own.
+# Only an error that escapes from the command comes to the last line.
+UNDER_PDB = """
+import pdb, sys
+from continuum.cli import main
+pdb.run("sys.exit(main())")
+sys.exit("the quit escaped")
+"""
 LOOPS = SHOP.replace("    word = await", f"{LOOP}    word = await")
 
 
@@ -46,11 +54,11 @@ def test_an_interrupt_in_the_code_ends_the_command(desk: Desk) -> None:
 
 
 def test_quitting_another_debugger_ends_the_session(desk: Desk) -> None:
-    """Under `python -m pdb` quitting raises an error in the code, before the end of its history."""
+    """Quitting a debugger that is not ours raises an error in the code, before its history ends."""
     line = SHOP.splitlines().index("    total = paid + 1") + 1
     typed = (f"b {desk.folder / desk.name}.py:{line}", "c", "p paid", "q")
     done = subprocess.run(
-        [sys.executable, "-m", "pdb", *desk.arguments("debug")[1:]],
+        [sys.executable, "-c", UNDER_PDB, *desk.arguments("debug")[3:]],
         input="".join(f"{word}\n" for word in typed),
         cwd=desk.folder,
         env=desk.environment(),
@@ -60,5 +68,5 @@ def test_quitting_another_debugger_ends_the_session(desk: Desk) -> None:
         check=False,
     )
     assert "(Pdb) 3\n" in done.stdout, done.stdout
-    assert "Exit status: 0" in done.stdout
+    assert done.returncode == 0, done.stderr
     assert "does not replay" not in done.stderr
