@@ -12,6 +12,7 @@ from .actor import Actor
 from .child_lifecycle import SupervisorGaveUp
 from .child_spec import ChildExists, ChildSpec, NoSuchChild, Shutdown
 from .clock import Cancellable, Clock, ManualClock, SystemClock, settle
+from .description import Description, Doing, Ends, Kind
 from .dynamic import DynamicSupervisor, TooManyChildren
 from .exits import (
     KILLED,
@@ -60,13 +61,17 @@ __all__ = [
     "CountChildren",
     "Crash",
     "DeleteChild",
+    "Description",
+    "Doing",
     "Down",
     "DynamicSupervisor",
     "Ending",
+    "Ends",
     "Exit",
     "ExitReason",
     "ExpectedExit",
     "Intensity",
+    "Kind",
     "ManualClock",
     "MonitorId",
     "NameTaken",

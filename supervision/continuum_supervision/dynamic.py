@@ -10,12 +10,13 @@ already runs when `start_child_nowait` returns.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .actor import Actor
 from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, make_child
 from .child_spec import ChildSpec
+from .description import NO_ENDS, Describable, Description, Kind, describe_actor, describe_busiest
 from .exits import ActorDied, Crash, ExitReason, is_abnormal
 from .limits import MAX_RESTART_SECONDS, MAX_RESTARTS, STOP_TIMEOUT_S
 from .ref import logger
@@ -46,7 +47,7 @@ class _Restart:
     reason: ExitReason
 
 
-class DynamicSupervisor(Actor):
+class DynamicSupervisor(Actor, Describable):
     """Holds any number of children, up to `max_children`.
 
     It calls `on_down(ref, reason)` for each child whose end is over. With `hand_over` its own crash or kill
@@ -76,6 +77,7 @@ class DynamicSupervisor(Actor):
         self._hand_over = hand_over
         self._children: dict[ActorRef, ChildSpec | None] = {}
         self._empty: asyncio.Future[None] | None = None
+        self._crashes = NO_ENDS
         # Bound once, so that all children share one object.
         self._on_child_exit = self._child_ended
 
@@ -97,6 +99,13 @@ class DynamicSupervisor(Actor):
 
     def count_children(self) -> int:
         return len(self._children)
+
+    def describe(self, id: str) -> Description:
+        """Return what this supervisor and its busiest children look like now; the others are counted."""
+        children = describe_busiest(self._children)
+        unlisted = len(self._children) - len(children)
+        seen = describe_actor(id, self.ref, Kind.DYNAMIC_SUPERVISOR)
+        return replace(seen, children=children, unlisted=unlisted, crashes=self._crashes)
 
     async def start_child(self, child: ChildSpec | Callable[[], Actor | Awaitable[Actor]]) -> ActorRef:
         """Start a child and wait for its init; a factory instead of a spec makes a temporary child."""
@@ -197,6 +206,7 @@ class DynamicSupervisor(Actor):
         stopping = not self.ref.alive
         if isinstance(reason, Crash) or (is_abnormal(reason) and not stopping):
             log_exit(str(ref.name) if spec is None else spec.id, ref, reason)
+            self._crashes = self._crashes.after(reason, self.clock.monotonic())
         if spec is not None and wants_restart(spec.restart, abnormal=is_abnormal(reason)):
             # Dropped if this supervisor is itself ending.
             self.ref.send(_Restart(spec, reason))

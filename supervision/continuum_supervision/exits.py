@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeAlias
 
+from .limits import REASON_CHARACTERS
+
 
 class Ending(Enum):
     """The ends that are not caused by a bug."""
@@ -56,4 +58,15 @@ def describe(reason: ExitReason) -> str:
     """Return a few words for people."""
     if isinstance(reason, Ending):
         return reason.value
-    return f"crashed with {type(reason.exception).__name__}: {reason.exception}"
+    name = type(reason.exception).__name__
+    try:
+        return f"crashed with {name}: {reason.exception}"
+    except Exception as error:  # noqa: BLE001  # the exception of a user may raise anything when it is shown
+        return f"crashed with {name}, whose text raises {type(error).__name__}"
+
+
+def describe_in_a_line(reason: ExitReason) -> str:
+    """Return a few printable words, at most `REASON_CHARACTERS`."""
+    text = describe(reason)[: 2 * REASON_CHARACTERS]
+    words = "".join(each if each.isprintable() else " " for each in text).split()
+    return " ".join(words)[:REASON_CHARACTERS]

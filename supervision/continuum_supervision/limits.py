@@ -21,3 +21,9 @@ MAX_RESTART_SECONDS = 5.0
 # Passes after which a manual clock no longer waits for the loop to become idle. A chain of messages needs one
 # pass per hop; a loop that is still busy after this many is spinning.
 SETTLE_PASSES = 100_000
+
+# A supervisor of thousands of children describes so many of them one by one, and counts the others.
+DESCRIBED_CHILDREN = 50
+
+# The line that says why an actor ended: what a page or a terminal shows of it.
+REASON_CHARACTERS = 200

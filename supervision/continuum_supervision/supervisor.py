@@ -16,13 +16,14 @@ do when a child ends; this module carries it out.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self, assert_never
 
 from .actor import Actor
 from .child_lifecycle import SupervisorGaveUp, log_exit, log_failed_start, log_killed, make_child
 from .child_spec import ChildExists, ChildSpec, NoSuchChild, in_order
 from .clock import SYSTEM_CLOCK, Clock
+from .description import NO_ENDS, Describable, Description, Kind, describe_actor, describe_child
 from .exits import KILLED, SHUTDOWN, Crash, ExitReason, is_abnormal
 from .limits import MAX_RESTART_SECONDS, MAX_RESTARTS
 from .ref import logger
@@ -64,7 +65,7 @@ class _RetryStart:
 
 
 class _Child:
-    __slots__ = ("ref", "retrying", "spec", "stopped_by_request", "stopping")
+    __slots__ = ("ref", "restarts", "retrying", "spec", "stopped_by_request", "stopping")
 
     def __init__(self, spec: ChildSpec):
         self.spec = spec
@@ -74,9 +75,10 @@ class _Child:
         self.stopping = False
         # Between two attempts to start it; its later siblings wait for it.
         self.retrying = False
+        self.restarts = NO_ENDS
 
 
-class Supervisor(Actor):
+class Supervisor(Actor, Describable):
     """Keeps its children running, by a strategy and within a restart intensity."""
 
     def __init__(
@@ -124,6 +126,14 @@ class Supervisor(Actor):
         """Return how many children there are and how many of them run."""
         active = sum(1 for child in self._children.values() if _alive(child) is not None)
         return ChildCount(specs=len(self._children), active=active)
+
+    def describe(self, id: str) -> Description:
+        """Return what this supervisor and all below it look like now."""
+        children = tuple(
+            describe_child(child.spec.id, child.ref, child.restarts) for child in self._children.values()
+        )
+        seen = describe_actor(id, self.ref, Kind.SUPERVISOR)
+        return replace(seen, strategy=self._strategy, children=children)
 
     async def start_child(self, spec: ChildSpec) -> ActorRef:
         """Add a child at the end and start it; if the start fails, raise its error and remove the child."""
@@ -207,7 +217,8 @@ class Supervisor(Actor):
             del self._children[child.spec.id]
 
     async def _restart(self, child: _Child, reason: ExitReason) -> None:
-        self._intensity = self._intensity.record(self.clock.monotonic())
+        now = self.clock.monotonic()
+        self._intensity = self._intensity.record(now)
         if self._intensity.exceeded:
             self.stop(Crash(SupervisorGaveUp(child.spec.id, self._intensity, reason)))
             return
@@ -217,6 +228,8 @@ class Supervisor(Actor):
             if member is not child and member.spec.restart is Restart.TEMPORARY:
                 del self._children[member.spec.id]
             elif not member.stopped_by_request:
+                why = reason if member is child else SHUTDOWN
+                member.restarts = member.restarts.after(why, now)
                 try:
                     await self._start(member)
                 except Exception as error:  # noqa: BLE001  # logged, counted and tried again
