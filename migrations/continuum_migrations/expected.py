@@ -10,7 +10,7 @@ from pathlib import Path
 
 from continuum_migrations.files import SqlFile, SqlFiles, read_files
 
-_TABLE = re.compile(r"^CREATE TABLE \{schema\}\.(\w+) \((.*?)^\)", re.MULTILINE | re.DOTALL)
+_TABLE = re.compile(r"^CREATE (?:UNLOGGED )?TABLE \{schema\}\.(\w+) \((.*?)^\)", re.MULTILINE | re.DOTALL)
 _KEY_OF_A_COLUMN = re.compile(r"^ +(\w+) [^\n]*PRIMARY KEY", re.MULTILINE)
 _KEY_OF_A_TABLE = re.compile(r"^ +PRIMARY KEY \(([^)]+)\)", re.MULTILINE)
 _INDEX = re.compile(r"^CREATE (UNIQUE )?INDEX (\w+) ON \{schema\}\.(\w+) ([^;]*);", re.MULTILINE)

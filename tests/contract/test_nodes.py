@@ -80,7 +80,7 @@ async def test_renewing_reports_which_leases_are_still_held(journal: Journal) ->
     gone, kept = await worker_of(journal), await worker_of(journal)
     await retire(journal, gone)
 
-    held, _, _ = await journal.renew([gone.id, kept.id, WorkerId(10**9)], 60.0, None)
+    held, *_ = await journal.renew([gone.id, kept.id, WorkerId(10**9)], 60.0, None)
 
     assert held == {kept.id}
 
@@ -91,12 +91,12 @@ async def test_renewing_reports_when_the_next_lease_of_others_runs_out(journal: 
 
     await worker_of(journal, ttl=1000.0)
     sooner = await worker_of(journal, ttl=500.0)
-    _, seconds, _ = await journal.renew([mine.id], 5.0, None)
+    _, seconds, *_ = await journal.renew([mine.id], 5.0, None)
     assert seconds is not None
     assert 400.0 < seconds <= 500.0
 
     await let_expire(journal, sooner)
-    _, seconds, _ = await journal.renew([mine.id], 5.0, None)
+    _, seconds, *_ = await journal.renew([mine.id], 5.0, None)
     assert seconds is not None
     assert seconds <= 0.0
 

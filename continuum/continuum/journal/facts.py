@@ -333,19 +333,6 @@ class NodeRow:
     silent: Mapping[int, Silence] = field(default_factory=dict)
 
 
-class Renewal(NamedTuple):
-    """The outcome of renewing leases.
-
-    `held` are the workers whose lease was extended. `others` is the number of seconds until
-    the next lease of another worker runs out (negative if it has), None without other workers.
-    `drain` is True when an operator has asked this node to stop.
-    """
-
-    held: frozenset[WorkerId]
-    others: float | None
-    drain: bool
-
-
 class Released(NamedTuple):
     """The numbers of runs and tasks that a retired worker owned."""
 

@@ -121,6 +121,9 @@ LISTEN_CHECK_SECONDS = 10.0
 # The server ends a transaction whose client has stopped in the middle of it, because it may hold locks.
 IDLE_TRANSACTION_SECONDS = 60.0
 
+# A page or a terminal that looks at a node asks again and again. Nobody is meant to look after this long.
+MOST_WATCHED_SECONDS = 60.0
+
 # People ask long after who changed what: for a year and a month. A row has some hundred bytes.
 AUDIT_KEPT_SECONDS = 400 * 24 * 3600
 

@@ -73,7 +73,6 @@ from continuum.journal.facts import (
     Posted,
     Query,
     Released,
-    Renewal,
     RunRow,
     RunState,
     RunWrite,
@@ -87,11 +86,13 @@ from continuum.journal.family_facts import NewChild, PublishedValue, Successor
 from continuum.journal.health_port import Health
 from continuum.journal.look_port import Looks
 from continuum.journal.looked_through import LookedThrough
+from continuum.journal.node_report_port import NodeReports
 from continuum.journal.notification import Notification, Notifications, Topic
 from continuum.journal.operation_port import Operations
 from continuum.journal.operator_port import Audits, OperatedRuns
 from continuum.journal.parked_run import ParkedRuns
 from continuum.journal.pause_port import Pauses
+from continuum.journal.renewal import Renewal
 from continuum.journal.repair_port import Repairs
 from continuum.journal.situation import Situations
 from continuum.journal.suspect_port import Suspects
@@ -360,6 +361,7 @@ class Journal(
     Situations,
     Repairs,
     Pauses,
+    NodeReports,
     Protocol,
 ):
     """Everything durable.

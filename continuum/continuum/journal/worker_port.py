@@ -11,7 +11,9 @@ from typing import Protocol
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.connection_room import ConnectionRoom
-from continuum.journal.facts import Namespaces, NodeFacts, NodeRow, Released, Renewal, Worker
+from continuum.journal.facts import Namespaces, NodeFacts, NodeRow, Released, Worker
+from continuum.journal.node_report_port import GivenReport
+from continuum.journal.renewal import Renewal
 
 
 class Workers(Protocol):
@@ -33,8 +35,14 @@ class Workers(Protocol):
         """
         ...
 
-    async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
-        """Extend leases, and record the facts of this node."""
+    async def renew(
+        self,
+        workers: Sequence[WorkerId],
+        ttl: float,
+        facts: NodeFacts | None,
+        report: GivenReport | None = None,
+    ) -> Renewal:
+        """Extend leases, and record the facts of this node, and its report if one was wanted."""
         ...
 
     async def expired_workers(self) -> list[WorkerId]:

@@ -71,6 +71,7 @@ BEGIN
     END LOOP;
     -- Lost nodes are listed for an hour.
     DELETE FROM {schema}.nodes WHERE renewed_at < clock_timestamp() - interval '1 hour';
+    DELETE FROM {schema}.node_reports r WHERE NOT EXISTS (SELECT FROM {schema}.nodes n WHERE n.node = r.node);
     -- A role that may only add to the record, or not at all, still sweeps the rest.
     IF has_table_privilege('{schema}.audit', 'SELECT') AND has_table_privilege('{schema}.audit', 'UPDATE')
        AND has_table_privilege('{schema}.audit', 'DELETE') THEN

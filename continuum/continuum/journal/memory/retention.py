@@ -64,6 +64,7 @@ class MemoryRetention(MemoryStateChanges, MemoryAudits):
         before = self.now() - _LOST_NODES_KEPT
         for node in [node for node, stored in self._nodes.items() if stored.renewed_at < before]:
             del self._nodes[node]
+            self._reports.pop(node, None)
 
     def _retention_is_over(self, run: StoredRun) -> bool:
         """Whether `run` ended its chain long enough ago and no live parent may read it."""

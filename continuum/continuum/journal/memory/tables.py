@@ -27,6 +27,7 @@ from continuum.journal.forked_run import StoredFork
 from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
 from continuum.journal.memory.notifications import Broadcast
+from continuum.journal.memory.report_row import ReportRow
 from continuum.journal.operation_facts import NewOperation, OperationState
 from continuum.journal.operation_reasons import Reason
 from continuum.journal.pause_facts import PauseKind, PauseScope, StoredPause
@@ -264,6 +265,7 @@ class MemoryTables:
         self._keys: dict[tuple[str, str, str], RunId] = {}
         self._workers: dict[WorkerId, StoredWorker] = {}
         self._nodes: dict[NodeId, StoredNode] = {}
+        self._reports: dict[NodeId, ReportRow] = {}
         self._tasks: dict[tuple[RunId, int], StoredTask] = {}
         self._deliveries: set[tuple[RunId, str, str]] = set()
         self._heartbeats: defaultdict[RunId, dict[int, bytes]] = defaultdict(dict)

@@ -9,7 +9,9 @@ from math import inf
 from continuum.engine.ids import NodeId, RunId, WorkerId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.memory.families import MemoryFamilies
+from continuum.journal.memory.node_reports import MemoryNodeReports
 from continuum.journal.memory.tables import MICROSECONDS, StoredNode, StoredWorker
+from continuum.journal.node_report_port import GivenReport
 from continuum.journal.port import (
     InboxKind,
     NodeFacts,
@@ -23,7 +25,7 @@ from continuum.journal.port import (
 )
 
 
-class MemoryWorkers(MemoryFamilies):
+class MemoryWorkers(MemoryFamilies, MemoryNodeReports):
     """Workers and nodes."""
 
     async def register_worker(
@@ -46,14 +48,21 @@ class MemoryWorkers(MemoryFamilies):
     def _ends_after(self, ttl: float) -> int:
         return self.now() + round(ttl * MICROSECONDS)
 
-    async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
-        """Extend leases, and record the facts of the node."""
+    async def renew(
+        self,
+        workers: Sequence[WorkerId],
+        ttl: float,
+        facts: NodeFacts | None,
+        report: GivenReport | None = None,
+    ) -> Renewal:
+        """Extend leases, and record the facts of the node, and its report if one was wanted."""
         now = self.now()
-        drain = False
+        drain, wanted = False, None
         if facts is not None:
             known = self._nodes.get(facts.node)
             drain = known is not None and known.drain and known.facts.pid == facts.pid
             self._nodes[facts.node] = StoredNode(facts, now, drain)
+            wanted = self._reported(facts.node, report)
         # Also renew an expired lease, as long as its worker was not retired: after an outage
         # longer than a lease, all processes would lose their runs otherwise.
         held = frozenset(id for id in workers if id in self._workers)
@@ -61,7 +70,7 @@ class MemoryWorkers(MemoryFamilies):
             self._workers[id].expires_at = self._ends_after(ttl)
             self._workers[id].renewed_at = now
         others = [stored.expires_at for id, stored in self._workers.items() if id not in workers]
-        return Renewal(held, (min(others) - now) / MICROSECONDS if others else None, drain)
+        return Renewal(held, (min(others) - now) / MICROSECONDS if others else None, drain, wanted)
 
     async def expired_workers(self) -> list[WorkerId]:
         """Return the workers whose lease has run out."""
@@ -145,6 +154,7 @@ class MemoryWorkers(MemoryFamilies):
     async def retire_node(self, node: NodeId) -> None:
         """Remove a node that has stopped; its tasks may run on any node."""
         self._nodes.pop(node, None)
+        self._reports.pop(node, None)
         self._unpin_tasks(node)
 
     def _unpin_tasks(self, node: NodeId, served: Collection[str] = ()) -> None:

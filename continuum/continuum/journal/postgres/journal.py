@@ -34,6 +34,7 @@ from continuum.journal.limits import (
 )
 from continuum.journal.looked_through import LookedThrough
 from continuum.journal.node_code import NodeCode
+from continuum.journal.node_report_port import GivenReport
 from continuum.journal.outages import outage_of
 from continuum.journal.parked_run import ParkedRun
 from continuum.journal.port import (
@@ -66,6 +67,7 @@ from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.health import PostgresHealth
 from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.postgres.looks import PostgresLooks
+from continuum.journal.postgres.node_reports import PostgresNodeReports, report_parameters, wanted_report
 from continuum.journal.postgres.notifications import listen
 from continuum.journal.postgres.operations import PostgresOperations
 from continuum.journal.postgres.packed_code import optional_texts, packed_code
@@ -109,6 +111,7 @@ class PostgresJournal(
     PostgresRepairs,
     PostgresOperations,
     PostgresPauses,
+    PostgresNodeReports,
 ):
     """A journal in one schema of one database.
 
@@ -180,7 +183,13 @@ class PostgresJournal(
         )
         return Worker(WorkerId(rows[0][0]), node)
 
-    async def renew(self, workers: Sequence[WorkerId], ttl: float, facts: NodeFacts | None) -> Renewal:
+    async def renew(
+        self,
+        workers: Sequence[WorkerId],
+        ttl: float,
+        facts: NodeFacts | None,
+        report: GivenReport | None = None,
+    ) -> Renewal:
         rows = await self._database.fetch_apart(
             "renew",
             {
@@ -194,12 +203,13 @@ class PostgresJournal(
                 "workflows": list(facts.workflows) if facts else None,
                 "about": _stored_about(facts) if facts else None,
                 "clock": machine_time(),
+                **report_parameters(report),
             },
             silence=min(SILENCE_SECONDS, ttl / RENEWALS_IN_A_LEASE),
         )
-        held, others, at, drain = rows[0]
+        held, others, at, drain, wanted = rows[0]
         self._database.learn_time(at)
-        return Renewal(frozenset(held), others, drain)
+        return Renewal(frozenset(held), others, drain, wanted_report(wanted))
 
     async def expired_workers(self) -> list[WorkerId]:
         return [row[0] for row in await self._database.fetch("expired_workers")]

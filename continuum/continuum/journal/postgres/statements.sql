@@ -23,7 +23,9 @@ INSERT INTO {schema}.workers (node, role, pid, namespaces, channel, expires_at)
 VALUES (%s, %s, %s, %s::text[], %s, clock_timestamp() + %s * interval '1 second') RETURNING id
 
 -- name: renew
--- Extend the leases of these workers and report what the node is; without a node, only the leases.
+-- Extend the leases of these workers and report what the node is; without a node, only the leases. Those who look at the
+-- node have a row of their own: it gets the report, if one was gathered, and says whether they still look. The row is as it
+-- was before this statement, so that what it answers counts as answered.
 WITH facts AS (
     INSERT INTO {schema}.nodes (node, pid, address, state, processes, workflows, about, renewed_at)
     SELECT %(node)s::text, %(pid)s::integer, %(address)s::text, %(state)s::text, %(processes)s::jsonb,
@@ -40,12 +42,23 @@ WITH facts AS (
     UPDATE {schema}.workers
     SET expires_at = clock_timestamp() + %(ttl)s * interval '1 second', renewed_at = clock_timestamp()
     WHERE id = ANY (%(workers)s) RETURNING id
+), reported AS (
+    UPDATE {schema}.node_reports
+    SET report = %(report)s::jsonb, reported_at = clock_timestamp(),
+        stacks = coalesce(%(stacks)s::jsonb, stacks),
+        stacks_told = CASE WHEN %(stacks)s::jsonb IS NULL THEN stacks_told ELSE %(stacks_for)s::bigint END,
+        stacks_at = CASE WHEN %(stacks)s::jsonb IS NULL THEN stacks_at ELSE clock_timestamp() END
+    WHERE %(report)s::jsonb IS NOT NULL AND node = %(node)s::text
 )
 SELECT ARRAY(SELECT id FROM renewed),
        -- A lease until infinity, which somebody wrote by hand, never expires, and an interval to it is an error.
        (SELECT extract(epoch FROM min(w.expires_at) - clock_timestamp())::float8 FROM {schema}.workers w
         WHERE w.id <> ALL (%(workers)s) AND isfinite(w.expires_at)),
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, coalesce((SELECT drain FROM facts), false)
+       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, coalesce((SELECT drain FROM facts), false),
+       (SELECT CASE WHEN r.stacks_asked > greatest(r.stacks_told, %(stacks_for)s::bigint) THEN r.stacks_asked ELSE 0 END
+        FROM {schema}.node_reports r
+        -- A time so far ahead was written by hand.
+        WHERE r.node = %(node)s::text AND r.wanted_until > clock_timestamp() AND r.wanted_until < clock_timestamp() + interval '1 hour')
 
 -- name: expired_workers
 -- The workers whose lease has run out.
@@ -67,6 +80,8 @@ SELECT {schema}.interrupt_activities(%s, %s, %s, %s)
 -- Forget a node that has stopped; any node may claim what was for it alone.
 WITH gone AS (
     DELETE FROM {schema}.nodes WHERE node = %(node)s
+), unwatched AS (
+    DELETE FROM {schema}.node_reports WHERE node = %(node)s
 ), released AS (
     UPDATE {schema}.tasks SET node = NULL WHERE node = %(node)s AND owner IS NULL RETURNING 1
 )
