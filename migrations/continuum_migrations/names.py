@@ -59,6 +59,9 @@ NAMES: Mapping[str, str] = {
     "limit.ids": "200",
     # The record of what people have changed is kept for so many seconds.
     "limit.audit": "34560000",
+    # Statistics by the minute are kept for so many seconds, those by the hour for so many.
+    "limit.minutes": "86400",
+    "limit.hours": "3024000",
     # A repair lets a lease end after so many seconds: every process renews its own within five.
     "limit.shortened_lease": "30",
     # A repair draws so many fencing tokens in a second; all nodes together draw fewer in ten.

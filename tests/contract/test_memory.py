@@ -10,6 +10,8 @@ import pytest
 from continuum.engine.ids import NodeId
 from continuum.journal.memory.journal import MemoryJournal
 from continuum.journal.port import InboxKind, LeaseLost, NodeFacts, Notification, RunState, Topic
+from continuum.journal.stat_port import StatsWanted
+from continuum.telemetry.tallies import Tally
 from tests.contract.builders import (
     begin,
     claim,
@@ -58,6 +60,27 @@ async def test_p10_all_times_are_the_injected_clocks(runner: asyncio.Runner, clo
 
     assert run.started_at == clock.time - 5 * SECOND
     assert committed.at == journal.now() == clock.time
+
+
+async def test_minutes_of_statistics_are_kept_for_a_day_and_hours_for_five_weeks(
+    runner: asyncio.Runner, clock: ManualTime
+) -> None:
+    journal = MemoryJournal(clock)
+    counted = Tally("run.ended", "orders", "failed", 3)
+    await journal.renew([], 60.0, None, counted=[counted])
+    began = clock.time - clock.time % (3600 * SECOND)
+
+    async def known(seconds: int) -> list[Tally]:
+        wanted = StatsWanted(began, began + seconds * SECOND, ["run.ended"])
+        return [stat.tally for stat in await journal.stats(wanted)]
+
+    for hours, minutes, long in ((23, [counted], [counted]), (25, [], [counted]), (36 * 24, [], [])):
+        clock.time = began + hours * 3600 * SECOND
+        await journal.sweep()
+        periods = {period: [tally for _, tally in journal._statistics.of(period)] for period in (60, 3600)}
+        assert (periods[60], periods[3600]) == (minutes, long)
+        assert await known(7 * 3600) == long
+    assert await journal.stat_totals() == [counted]
 
 
 async def test_a_lost_node_is_listed_for_an_hour(runner: asyncio.Runner, clock: ManualTime) -> None:

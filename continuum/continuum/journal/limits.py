@@ -132,6 +132,15 @@ STATE_CHANGES_KEPT_SECONDS = 7 * 24 * 3600
 # Each row is small; a busy database makes about a thousand of them a second.
 STATE_CHANGES_PER_SWEEP = 20_000
 
+# People look at the last hours minute by minute, and at the weeks before by the hour. With 200 workflows and
+# as many activities at work all the time that are some million rows.
+MINUTES_KEPT_SECONDS = 24 * 3600
+HOURS_KEPT_SECONDS = 35 * 24 * 3600
+# More steps than this are more than a chart has points.
+MOST_STAT_STEPS = 500
+# So many rows of statistics are read: what 200 names in every metric give.
+MOST_STAT_ROWS = 20_000
+
 # So many of the oldest inbox rows are looked at for runs that they did not wake, in a few milliseconds.
 WAKES_LOOKED_AT = 1_000
 

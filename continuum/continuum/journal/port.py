@@ -95,6 +95,7 @@ from continuum.journal.pause_port import Pauses
 from continuum.journal.renewal import Renewal
 from continuum.journal.repair_port import Repairs
 from continuum.journal.situation import Situations
+from continuum.journal.stat_port import Statistics
 from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
 from continuum.journal.version_port import Versions
@@ -362,6 +363,7 @@ class Journal(
     Repairs,
     Pauses,
     NodeReports,
+    Statistics,
     Protocol,
 ):
     """Everything durable.

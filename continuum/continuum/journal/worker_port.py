@@ -14,6 +14,7 @@ from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.facts import Namespaces, NodeFacts, NodeRow, Released, Worker
 from continuum.journal.node_report_port import GivenReport
 from continuum.journal.renewal import Renewal
+from continuum.telemetry.tallies import Tally
 
 
 class Workers(Protocol):
@@ -41,8 +42,12 @@ class Workers(Protocol):
         ttl: float,
         facts: NodeFacts | None,
         report: GivenReport | None = None,
+        counted: Sequence[Tally] = (),
     ) -> Renewal:
-        """Extend leases, and record the facts of this node, and its report if one was wanted."""
+        """Extend leases, and record the facts of this node and its report, if one was wanted.
+
+        What it has counted is added to the statistics.
+        """
         ...
 
     async def expired_workers(self) -> list[WorkerId]:

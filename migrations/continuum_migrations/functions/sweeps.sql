@@ -79,6 +79,7 @@ BEGIN
             SELECT x.ctid FROM {schema}.audit x WHERE x.at < clock_timestamp() - {limit.audit} * interval '1 second'
             ORDER BY x.at LIMIT p_rows FOR UPDATE SKIP LOCKED));
     END IF;
+    PERFORM {schema}.remove_stats(2 * p_rows);
     RETURN NEXT;
 END
 $$;

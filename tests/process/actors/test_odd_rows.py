@@ -22,6 +22,7 @@ from continuum.cli.values import to_json
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
 from continuum.journal.port import Journal
+from continuum.journal.stat_port import StatsWanted
 from continuum.operations.audit import audit_page
 from continuum.operations.operation_lists import operation_page
 from continuum.settings.settings import Settings
@@ -61,6 +62,7 @@ ROWS = {
     "pauses": "name = {run}",
     "forks": "family = {run}",
     "node_reports": "node = 'north'",
+    "stats": "subject = {run}",
 }
 # The engine reads none of it.
 NOT_OURS = ("migrations",)
@@ -160,6 +162,10 @@ insert into {schema}.operations (id, action, arguments, search, namespace, until
 insert into {schema}.pauses (kind, name, namespace) values ('workflow', {run}, '');
 insert into {schema}.forks (fork, family, origin, root, events)
     values (gen_random_uuid(), {run}, {run}, {run}, 1);
+insert into {schema}.stats (period, since, metric, subject, outcome, number, total, buckets)
+    select p, case p when 0 then 'epoch' else date_bin(p * interval '1 s', now(), 'epoch') end,
+           'queue.wait', {run}, '', 1, 1, '{{1}}'
+    from unnest(array[0, 60, 3600]) p;
 insert into {schema}.health_reviews (fingerprint, code, subject, reviewer)
     values ({run}, 'blocked', 'odd', 'ann');
 insert into {schema}.snapshots (run_id, first_seq, events, format, version, payload)
@@ -179,6 +185,7 @@ delete from {schema}.audit;
 delete from {schema}.operations;
 delete from {schema}.pauses;
 delete from {schema}.forks;
+delete from {schema}.stats;
 update {schema}.state_change_log set read_at = now(), removed = 0;
 """
 
@@ -282,6 +289,15 @@ async def all_operations(journal: Journal) -> None:
             return
 
 
+async def all_statistics(journal: Journal) -> None:
+    """Add to every series that there is, as a node does, and read them all."""
+    known = await journal.stat_totals()
+    await journal.renew([], 1.0, None, counted=[tally._replace(number=1, buckets=(1, 2)) for tally in known])
+    since = journal.now() - 3600 * 1_000_000
+    for step in (None, 60):
+        await journal.stats(StatsWanted(since, since + 2 * 3600 * 1_000_000, ["queue.wait"], step=step))
+
+
 async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
     """Yield what fails of the tools that read more than one row."""
     client, journal = on.client, on.journal
@@ -294,6 +310,7 @@ async def faults_of_tools(on: Stage) -> AsyncIterator[str]:
         journal.versions(),
         recover(on),
         journal.renew([], 1.0, None),
+        all_statistics(journal),
         journal.sweep(),
         journal.odd_rows(),
         all_changes(journal),

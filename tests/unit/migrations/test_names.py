@@ -9,7 +9,13 @@ from importlib.resources import files
 
 import pytest
 
-from continuum.journal.limits import AUDIT_KEPT_SECONDS, NOTIFICATION_IDS, PARKED_EVENTS
+from continuum.journal.limits import (
+    AUDIT_KEPT_SECONDS,
+    HOURS_KEPT_SECONDS,
+    MINUTES_KEPT_SECONDS,
+    NOTIFICATION_IDS,
+    PARKED_EVENTS,
+)
 from continuum.journal.port import ClosePolicy, InboxKind, Posted, RunState
 from continuum.journal.postgres.family_writes import LOCK_ONLY
 from continuum.journal.postgres.statements import statement_files
@@ -62,6 +68,11 @@ def test_one_notification_names_as_many_ids_on_both_sides() -> None:
 
 def test_the_record_of_changes_is_kept_for_as_long_on_both_sides() -> None:
     assert NAMES["limit.audit"] == str(AUDIT_KEPT_SECONDS)
+
+
+def test_statistics_are_kept_for_as_long_on_both_sides() -> None:
+    assert NAMES["limit.minutes"] == str(MINUTES_KEPT_SECONDS)
+    assert NAMES["limit.hours"] == str(HOURS_KEPT_SECONDS)
 
 
 def test_a_run_that_its_first_write_resumes_has_as_many_events_on_both_sides() -> None:

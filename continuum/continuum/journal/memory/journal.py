@@ -19,6 +19,7 @@ from continuum.journal.memory.pauses import MemoryPauses
 from continuum.journal.memory.repairs import MemoryRepairs
 from continuum.journal.memory.situations import MemorySituations
 from continuum.journal.memory.snapshots import MemorySnapshots
+from continuum.journal.memory.stats import MemoryStatistics
 from continuum.journal.memory.suspects import MemorySuspects
 from continuum.journal.memory.tasks import MemoryTasks
 from continuum.journal.memory.versions import MemoryVersions
@@ -40,6 +41,7 @@ class MemoryJournal(
     MemoryTasks,
     MemoryVersions,
     MemorySnapshots,
+    MemoryStatistics,
 ):
     """A journal for one process and one asyncio loop; `clock` returns microseconds since the epoch."""
 

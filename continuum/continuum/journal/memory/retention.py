@@ -23,6 +23,7 @@ class MemoryRetention(MemoryStateChanges, MemoryAudits):
         self._delete_lost_nodes()
         self._delete_suspicions()
         self._sweep_audit()
+        self._statistics.sweep(self.now())
         over = [run for run in self._runs.values() if self._retention_is_over(run)]
         over.sort(key=lambda run: run.retain_until or 0)
         for run in over[: REMOVALS_PER_SWEEP * REMOVED_AT_ONCE]:

@@ -28,6 +28,7 @@ from continuum.journal.limits import DEADLY_RUNS, DEADLY_SECONDS
 from continuum.journal.memory.due_runs import DueRun, DueRuns, Group
 from continuum.journal.memory.notifications import Broadcast
 from continuum.journal.memory.report_row import ReportRow
+from continuum.journal.memory.stored_stats import StoredStatistics
 from continuum.journal.operation_facts import NewOperation, OperationState
 from continuum.journal.operation_reasons import Reason
 from continuum.journal.pause_facts import PauseKind, PauseScope, StoredPause
@@ -276,6 +277,7 @@ class MemoryTables:
         self._published: defaultdict[RunId, dict[str, PublishedValue]] = defaultdict(dict)
         self._suspects: dict[Place, StoredSuspect] = {}
         self._audit: dict[str, AuditRow] = {}
+        self._statistics = StoredStatistics()
         # When each finding was reviewed.
         self._reviews: dict[str, tuple[int, tuple[str, ...]]] = {}
         self._operations: dict[str, StoredOperation] = {}

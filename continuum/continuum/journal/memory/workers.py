@@ -23,6 +23,7 @@ from continuum.journal.port import (
     Topic,
     Worker,
 )
+from continuum.telemetry.tallies import Tally
 
 
 class MemoryWorkers(MemoryFamilies, MemoryNodeReports):
@@ -54,9 +55,11 @@ class MemoryWorkers(MemoryFamilies, MemoryNodeReports):
         ttl: float,
         facts: NodeFacts | None,
         report: GivenReport | None = None,
+        counted: Sequence[Tally] = (),
     ) -> Renewal:
-        """Extend leases, and record the facts of the node, and its report if one was wanted."""
+        """Extend leases; record the facts of the node, its report if one was wanted, what it has counted."""
         now = self.now()
+        self._statistics.add(now, counted)
         drain, wanted = False, None
         if facts is not None:
             known = self._nodes.get(facts.node)

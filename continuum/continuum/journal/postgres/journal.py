@@ -27,8 +27,6 @@ from continuum.journal.limits import (
     FOREIGN_GRACE_SECONDS,
     REMOVALS_PER_SWEEP,
     REMOVED_AT_ONCE,
-    RENEWALS_IN_A_LEASE,
-    SILENCE_SECONDS,
     STATE_CHANGES_KEPT_SECONDS,
     STATE_CHANGES_PER_SWEEP,
 )
@@ -86,12 +84,14 @@ from continuum.journal.postgres.situations import PostgresSituations
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.state_changes import PostgresStateChanges
 from continuum.journal.postgres.statements import statements_for
+from continuum.journal.postgres.stats import PostgresStatistics, renew
 from continuum.journal.postgres.suspects import PostgresSuspects
 from continuum.journal.postgres.sweeps import Sweeps
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
 from continuum.journal.repeated_calls import CallsOfRuns
 from continuum.journal.silence import silences_as_json, silences_from_json
+from continuum.telemetry.tallies import Tally
 
 log = logging.getLogger("continuum.journal")
 
@@ -112,6 +112,7 @@ class PostgresJournal(
     PostgresOperations,
     PostgresPauses,
     PostgresNodeReports,
+    PostgresStatistics,
 ):
     """A journal in one schema of one database.
 
@@ -189,24 +190,22 @@ class PostgresJournal(
         ttl: float,
         facts: NodeFacts | None,
         report: GivenReport | None = None,
+        counted: Sequence[Tally] = (),
     ) -> Renewal:
-        rows = await self._database.fetch_apart(
-            "renew",
-            {
-                "workers": packed_arrays.bigints(workers),
-                "ttl": ttl,
-                "node": facts.node if facts else None,
-                "pid": facts.pid if facts else None,
-                "address": facts.address if facts else None,
-                "state": facts.state if facts else None,
-                "processes": _stored_processes(facts) if facts else None,
-                "workflows": list(facts.workflows) if facts else None,
-                "about": _stored_about(facts) if facts else None,
-                "clock": machine_time(),
-                **report_parameters(report),
-            },
-            silence=min(SILENCE_SECONDS, ttl / RENEWALS_IN_A_LEASE),
-        )
+        given = {
+            "workers": packed_arrays.bigints(workers),
+            "ttl": ttl,
+            "node": facts.node if facts else None,
+            "pid": facts.pid if facts else None,
+            "address": facts.address if facts else None,
+            "state": facts.state if facts else None,
+            "processes": _stored_processes(facts) if facts else None,
+            "workflows": list(facts.workflows) if facts else None,
+            "about": _stored_about(facts) if facts else None,
+            "clock": machine_time(),
+            **report_parameters(report),
+        }
+        rows = await renew(self._database, given, ttl, counted)
         held, others, at, drain, wanted = rows[0]
         self._database.learn_time(at)
         return Renewal(frozenset(held), others, drain, wanted_report(wanted))
