@@ -37,6 +37,7 @@ from continuum.definitions.effects import (
     today,
     uuid4,
 )
+from continuum.definitions.run_fields import RunFields
 from continuum.definitions.saga import Saga, compensate, compensate_all, saga
 from continuum.definitions.signal import Signal, wait_signal
 from continuum.definitions.workflow import Workflow, workflow
@@ -80,6 +81,9 @@ from continuum.public_names import give_public_names
 from continuum.scanner.configuration import configure_scanner
 from continuum.scanner.findings import DeterminismWarning
 from continuum.scanner.pure import pure
+
+# The homes of the names that are loaded late and are none of the client.
+HOMES = {"children": "continuum.node.in_process", "JsonFormatter": "continuum.telemetry.log_records"}
 
 if TYPE_CHECKING:
     from continuum import testing as testing
@@ -127,16 +131,16 @@ if TYPE_CHECKING:
         unblock,
     )
     from continuum.node.in_process import children
+    from continuum.telemetry.log_records import JsonFormatter
 else:
 
     def __getattr__(name):
-        """Load the client, the node and the testing kit when a name of theirs is first used."""
+        """Load what is not for definitions when a name of it is first used."""
         if name == "testing":
             return import_module("continuum.testing")
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        home = "continuum.node.in_process" if name == "children" else "continuum.client"
-        value = globals()[name] = getattr(import_module(home), name)
+        value = globals()[name] = getattr(import_module(HOMES.get(name, "continuum.client")), name)
         return value
 
 
@@ -178,6 +182,7 @@ __all__ = [
     "InvalidOption",
     "InvalidQuery",
     "JournalUnavailable",
+    "JsonFormatter",
     "NodeNotFound",
     "NotInWorkflow",
     "NotPublished",
@@ -200,6 +205,7 @@ __all__ = [
     "RunError",
     "RunFailed",
     "RunFault",
+    "RunFields",
     "RunHandle",
     "RunInfo",
     "RunNotDeletable",

@@ -510,6 +510,8 @@ def test_an_unknown_run_exits_with_1(cli: CommandLine, arguments: tuple[str, ...
             "a namespace has 1 to 255 bytes without control characters, not ''",
         ),
         (("run-node", "--namespace", "a", "--namespace", "b\t"), "not 'b\\t'"),
+        (("run-node", "--log-format", "xml"), "'xml' is not one of 'text', 'json'"),
+        (("run-node", "--log-level", "loud"), "'loud' is not one of 'debug', 'info'"),
         (("run-node", "--bind", "here"), "'here' is not of the form HOST:PORT"),
         (("run-node", "--join", "127.0.0.1:1900"), "--join needs --bind"),
     ],

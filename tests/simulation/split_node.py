@@ -20,6 +20,7 @@ from continuum_supervision.process.child import Child
 from continuum_supervision.process.context import ProcessContext
 from continuum_supervision.process.events import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
 from continuum_supervision.process.liveness import Liveness
+from continuum_supervision.process.log import LogOutput
 from continuum_supervision.process.shutdown import NodeShutdown
 from continuum_supervision.process.wire import (
     Deliveries,
@@ -163,7 +164,7 @@ class SplitNode:
             SETTINGS, run_hosts=1 + chances.below(2), activity_hosts=1, listen=universe.can_listen(name)
         )
         self._messages = universe.choices.stream(f"messages/{name}")
-        config = ProcessConfig("", "simulated", name, (), "simulated", 0, 0, settings)
+        config = ProcessConfig("", "simulated", name, (), "simulated", 0, LogOutput(), settings)
         self._children = {spec.id: SimulatedChild(spec) for spec in node_processes(config)}
         self._shutdown = NodeShutdown(self._children, self._wake_after)
         self._peers: dict[NodeId, PeerUp] = {}

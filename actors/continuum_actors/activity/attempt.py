@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from continuum.definitions.activity import Activity
-from continuum.definitions.activity_context import ActivityContext, enter_activity
+from continuum.definitions.activity_context import ActivityContext, Origin, enter_activity
 from continuum.definitions.activity_executor import ActivityCall, ActivityExecutor
 from continuum.definitions.call_outcome import CallOutcome, outcome_of_call
 from continuum.engine.ids import RunId
@@ -77,7 +77,7 @@ class Attempt:
     def __init__(
         self,
         definition: Activity[..., object],
-        run_id: RunId,
+        origin: Origin,
         seq: int,
         arguments: bytes,
         number: int,
@@ -86,6 +86,7 @@ class Attempt:
         beat: Beat,
         dispatch: int = 1,
     ) -> None:
+        run_id = origin.run_id
         self.dispatch = dispatch
         self.trace = trace_of_attempt(run_id, seq, dispatch)
         self.definition = definition
@@ -96,7 +97,7 @@ class Attempt:
         self._limits = limits
         self._limited: LimitedCall | None = None
         self.task: asyncio.Task[None] | None = None
-        self.context = ActivityContext(run_id, number, beat, self.trace, seq)
+        self.context = ActivityContext(run_id, number, beat, self.trace, seq, definition.name, origin)
 
     async def run(self, host: Host, kill: HardKill | None, clock: Clock) -> bytes:
         """Return the encoded result; raises what the activity raises, `TimeoutError` at its deadline.

@@ -135,7 +135,7 @@ class ClaimedTasks:
     def _attempt_at(self, task: ClaimedTask) -> Attempt:
         attempt = Attempt(
             self._host.code.activities[task.activity],
-            task.run_id,
+            task,
             task.seq,
             task.arguments,
             task.attempt,

@@ -17,6 +17,7 @@ from typing import assert_never
 from continuum.definitions.activity import Activity
 from continuum.definitions.activity_context import leave_activity
 from continuum.definitions.activity_options import ActivityOptions
+from continuum.definitions.effects import RunInfo
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.journal.port import InboxKind, Post
@@ -82,7 +83,7 @@ class LocalActivities(Actor):
         self._background, self._heartbeats = predecessor._background, predecessor._heartbeats
         self._background.report_to(self.ref.send)
 
-    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+    def run(self, run: ActorRef, info: RunInfo, pending: PendingActivity, options: ActivityOptions) -> None:
         """Run an attempt, then send `ActivityCompleted` or `ActivityRaised` to `run`."""
         definition: Activity[..., object] = pending.definition
         key = pending.options.get("key") if pending.options else None
@@ -92,7 +93,7 @@ class LocalActivities(Actor):
             limits = Limits(options.timeout, options.heartbeat_timeout, options.total_timeout is not None)
         attempt = Attempt(
             definition,
-            run_id,
+            info,
             pending.seq,
             pending.arguments,
             pending.attempt,
@@ -101,7 +102,7 @@ class LocalActivities(Actor):
             self._beat,
             dispatch,
         )
-        self._running[run_id, pending.seq] = (attempt, run)
+        self._running[attempt.run_id, pending.seq] = (attempt, run)
         starts = dispatch + pending.restarts
         simple = definition.is_async and starts == 1 and key is None and limits is _UNLIMITED
         pulse, trace = self._host.pulse, attempt.trace

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 
 from continuum.definitions.activity_options import ActivityOptions
+from continuum.definitions.effects import RunInfo
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum_actors.activity.local_activities import LocalActivities
@@ -22,15 +23,15 @@ class SerialActivities(LocalActivities):
 
     def __init__(self, host: Host) -> None:
         super().__init__(host)
-        self._waiting: deque[tuple[ActorRef, RunId, PendingActivity, ActivityOptions]] = deque()
+        self._waiting: deque[tuple[ActorRef, RunInfo, PendingActivity, ActivityOptions]] = deque()
         self._on_trial: asyncio.Future[None] | None = None
 
-    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+    def run(self, run: ActorRef, info: RunInfo, pending: PendingActivity, options: ActivityOptions) -> None:
         """Run an attempt as soon as it may begin; at once, if it is the run of a group."""
         if not self._host.one_on_trial:
-            super().run(run, run_id, pending, options)
+            super().run(run, info, pending, options)
             return
-        self._waiting.append((run, run_id, pending, options))
+        self._waiting.append((run, info, pending, options))
         self._begin_next()
 
     @property
@@ -52,15 +53,15 @@ class SerialActivities(LocalActivities):
 
     def _begin_next(self) -> None:
         while self._on_trial is None and self._waiting:
-            run, run_id, pending, options = self._waiting.popleft()
+            run, info, pending, options = self._waiting.popleft()
             if run.alive and not pending.future.done():
                 self._on_trial = self._loop.create_future()
                 # Only one that is alone may be blamed for what no trace explains; a first step may kill.
                 if not self._running:
                     dispatch = pending.attempt + pending.crashes
-                    self._host.pulse.on_trial(trace_of_attempt(run_id, pending.seq, dispatch))
-                super().run(run, run_id, pending, options)
-                self._try(run_id, pending.seq, self._on_trial)
+                    self._host.pulse.on_trial(trace_of_attempt(info.run_id, pending.seq, dispatch))
+                super().run(run, info, pending, options)
+                self._try(info.run_id, pending.seq, self._on_trial)
 
     def _try(self, run_id: RunId, seq: int, trial: asyncio.Future[None]) -> None:
         entry = self._running.get((run_id, seq))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from continuum.definitions.activity_options import ActivityOptions
+from continuum.definitions.effects import RunInfo
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum_actors.host.messages import ActivityCompleted, ActivityRaised
@@ -16,7 +17,7 @@ class NoActivities:
 
     busy = False
 
-    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+    def run(self, run: ActorRef, info: RunInfo, pending: PendingActivity, options: ActivityOptions) -> None:
         """Let the attempt wait."""
 
     def adopt(self, run_id: RunId, seq: int, dispatch: int, run: ActorRef) -> bool:

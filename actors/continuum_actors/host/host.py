@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from continuum.client.in_process_port import InProcessPort
 from continuum.definitions.activity_executor import ActivityExecutor
 from continuum.definitions.activity_options import ActivityOptions
+from continuum.definitions.effects import RunInfo
 from continuum.engine.ids import NodeId, RunId
 from continuum.engine.pending import PendingActivity
 from continuum.journal.announced_run import AnnouncedRun, FirstWrite
@@ -129,7 +130,7 @@ class Runs(Protocol):
 class Activities(Protocol):
     """The activities of the runs that are live here. Called by runs, and by a drain."""
 
-    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+    def run(self, run: ActorRef, info: RunInfo, pending: PendingActivity, options: ActivityOptions) -> None:
         """Run an attempt, then send its outcome to `run`. Shortcut of `RunActivity`."""
         ...
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from continuum.definitions.activity_options import ActivityOptions
+from continuum.definitions.effects import RunInfo
 from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.journal.announced_run import AnnouncedRun, FirstWrite, NewRun
@@ -223,7 +224,7 @@ class RunActivity(NamedTuple):
     """To the local activities: run an attempt, then send its outcome to its run."""
 
     run: ActorRef
-    run_id: RunId
+    info: RunInfo
     pending: PendingActivity
     options: ActivityOptions
 

@@ -181,7 +181,7 @@ def last_sign_of_life(notice: ProcessDied) -> float:
 async def control_main(context: ProcessContext) -> None:
     """Run the control process until the node stops."""
     config: ProcessConfig = context.args
-    set_up_logging(config)
+    set_up_logging(config, context.process_id)
     stored = PostgresJournal(
         config.dsn,
         schema=config.schema,

@@ -89,15 +89,15 @@ async def activity_host_main(context: ProcessContext) -> None:
         await serve(context, host, activity_host_children(host))
 
 
-def set_up_logging(config: ProcessConfig) -> None:
+def set_up_logging(config: ProcessConfig, process: str) -> None:
     """Log to standard error as the launcher does, without the warnings that it has given about the code."""
-    log_to_stderr(config.log_level)
+    log_to_stderr(config.log, process)
     warnings.simplefilter("ignore", DeterminismWarning)
 
 
 def _host(context: ProcessContext, role: str) -> Host:
     config: ProcessConfig = context.args
-    set_up_logging(config)
+    set_up_logging(config, context.process_id)
     watch_fatal_calls(context)
     journal = PostgresJournal(
         config.dsn,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from continuum.engine.ids import NodeId
 from continuum.settings.settings import Settings
+from continuum_supervision.process.log import LogOutput
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,5 +19,5 @@ class ProcessConfig:
     modules: tuple[str, ...]
     address: str
     launcher_pid: int
-    log_level: int
+    log: LogOutput
     settings: Settings

@@ -21,7 +21,7 @@ from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, StoredHistor
 from continuum_actors.host import limits, messages
 from continuum_actors.host.host import Host
 from continuum_actors.host.looping_actor import LeasedActor
-from continuum_actors.run.failure_log import log_poison
+from continuum_actors.run.failure_log import about, log_poison
 from continuum_actors.run.resumed_runs import ResumedRuns
 from continuum_actors.run.unowned_start import start_unowned
 from continuum_supervision import ActorDied, ExitReason
@@ -301,7 +301,7 @@ class Dispatcher(LeasedActor):
             # The run supervisor is gone; its successor has the claims that nobody has started released.
             return
         except Exception:
-            log.exception("run %s could not be started", claim.id)
+            log.exception("run %s could not be started", claim.id, extra=about(claim))
             await self._release_crashed(claim.id)
 
 

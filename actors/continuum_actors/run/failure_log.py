@@ -10,6 +10,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
+from continuum.definitions.run_fields import run_fields
 from continuum.engine.ids import RunId
 from continuum.journal.event_codec import CorruptBody, unpack_body
 from continuum.journal.port import ClaimedRun, RunRow, RunState, RunWrite
@@ -40,6 +41,7 @@ def log_attempts(claim: ClaimedRun, failed: Sequence[FailedAttempt]) -> None:
             one_line(activity),
             "it was the last" if retry_after is None else f"the next follows in {retry_after:.3g} s",
             one_line(f"{type}: {message}"),
+            extra={**about(claim), "activity": activity, "attempt": attempt},
         )
 
 
@@ -49,7 +51,8 @@ def log_end(claim: ClaimedRun, write: RunWrite) -> None:
     if end is None:
         return
     if end.state is RunState.FAILED:
-        runs.error("run %s of %s failed: %s", claim.id, workflow, one_line(_error_in(end.error)))
+        error = one_line(_error_in(end.error))
+        runs.error("run %s of %s failed: %s", claim.id, workflow, error, extra=about(claim))
     elif end.state is RunState.BLOCKED:
         log_blocked(claim, end.reason or "")
     elif write.refusal is not None:
@@ -59,6 +62,7 @@ def log_end(claim: ClaimedRun, write: RunWrite) -> None:
             claim.id,
             workflow,
             one_line(write.refusal.reason),
+            extra=about(claim),
         )
 
 
@@ -76,7 +80,13 @@ async def log_poison(look_up: Callable[[RunId], Awaitable[RunRow | None]], run_i
 
 def log_blocked(claim: ClaimedRun | RunRow, reason: str) -> None:
     """Log that a run waits for an operator, who would not learn of it otherwise."""
-    runs.error("run %s of %s is blocked: %s", claim.id, one_line(claim.workflow), one_line(reason))
+    workflow = one_line(claim.workflow)
+    runs.error("run %s of %s is blocked: %s", claim.id, workflow, one_line(reason), extra=about(claim))
+
+
+def about(run: ClaimedRun | RunRow) -> dict[str, object]:
+    """Return what a line about a run has besides its text."""
+    return run_fields(run.id, run.workflow, run.trace_context)
 
 
 def _error_in(stored: bytes | None) -> str:

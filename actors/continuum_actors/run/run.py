@@ -455,7 +455,7 @@ class Run(Actor):
         pending = self._execution.pending
         for activity in starting:
             if activity.seq in pending:
-                self._host.activities.run(self.ref, self._claim.id, activity, options_of(activity))
+                self._host.activities.run(self.ref, self._execution.info, activity, options_of(activity))
         if self._leaving or self._paused:
             self._try_release()
 

@@ -64,6 +64,7 @@ class Snapshotter(LoopingActor):
         try:
             run.cast(Compacted(await self._host.journal.take_snapshot(run_id, version, first)))
         except (JournalUnavailable, SchemaOutOfDate) as error:
-            log.info("no snapshot of run %s this time: %s", run_id, error)
+            log.info("no snapshot of run %s this time: %s", run_id, error, extra={"run_id": run_id})
         except Exception:
-            log.exception("no snapshot of run %s: its events are replayed instead", run_id)
+            text = "no snapshot of run %s: its events are replayed instead"
+            log.exception(text, run_id, extra={"run_id": run_id})

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from continuum.journal.announced_run import FirstWrite
 from continuum.journal.port import ClaimedRun, InboxRow, StoredHistory
 from continuum_actors.host.host import Host
+from continuum_actors.run.failure_log import about
 from continuum_supervision import ActorDied
 
 log = logging.getLogger("continuum.dispatcher")
@@ -23,6 +24,6 @@ def start_unowned(
         # The run supervisor is gone, and nothing of the run is written.
         return False
     except Exception:
-        log.exception("run %s could not be started", claim.id)
+        log.exception("run %s could not be started", claim.id, extra=about(claim))
         return False
     return True

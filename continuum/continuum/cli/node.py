@@ -10,7 +10,7 @@ import click
 from continuum.cli.database import database_options
 from continuum.cli.values import address, named_number
 from continuum.errors import InvalidOption
-from continuum.node.config import NodeConfig
+from continuum.node.config import LOG_FORMATS, LOG_LEVELS, NodeConfig
 from continuum.settings.settings import NODE_SETTINGS, Settings
 from continuum_supervision.process.system_start import SystemStart
 
@@ -22,6 +22,8 @@ ACTIVITY_HOSTS = "Processes for activities with executor='process', one at a tim
 QUEUES = "How many activities of a queue run here at once. Repeatable."
 NAMESPACES = "Claim runs and activities of this namespace only; otherwise of all. Repeatable."
 CONNECTIONS = "Connections to Postgres of each run host at most; the node has three more."
+LOG_FORMAT = "Lines for people, or one JSON object a line with node, process, run and trace."
+LOG_LEVEL = "The lowest level that is logged, by the code of the modules too."
 LEASE_TTL = "How long after a node's death others take over its runs."
 
 
@@ -64,6 +66,20 @@ LEASE_TTL = "How long after a node's death others take over its runs."
     metavar="SECONDS",
     help=LEASE_TTL,
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(LOG_FORMATS),
+    default=LOG_FORMATS[0],
+    show_default=True,
+    help=LOG_FORMAT,
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(LOG_LEVELS, case_sensitive=False),
+    default="warning",
+    show_default=True,
+    help=LOG_LEVEL,
+)
 @click.pass_context
 def run_node(
     context: click.Context,
@@ -78,6 +94,8 @@ def run_node(
     queues: tuple[tuple[str, int], ...],
     namespaces: tuple[str, ...],
     no_listen: bool,
+    log_format: str,
+    log_level: str,
     **settings: Any,
 ) -> None:
     """Run a node that serves the workflows and activities of each MODULE."""
@@ -90,6 +108,8 @@ def run_node(
             bind=bind,
             join=join,
             cookie_file=cookie_file,
+            log_format=log_format,
+            log_level=log_level,
             # Every other option has the name of its setting.
             settings=Settings(
                 queues=dict(queues),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from typing import Any
+from typing import Any, Protocol
 
 from continuum.codec.codec import check_without_annotation, decode, encode
 from continuum.engine.ids import RunId
@@ -16,13 +16,44 @@ HEARTBEAT_BYTES = 16 * 1024
 _CURRENT: ContextVar[ActivityContext | None] = ContextVar("continuum_activity")
 
 
+class Origin(Protocol):
+    """The run that an attempt is of."""
+
+    @property
+    def run_id(self) -> RunId:
+        """Its id."""
+        ...
+
+    @property
+    def workflow(self) -> str:
+        """Its workflow's name."""
+        ...
+
+    @property
+    def trace_context(self) -> str | None:
+        """The trace context with which it was started."""
+        ...
+
+
 class ActivityContext:
     """One attempt: its run, its number from 1, its progress, and whether it was cancelled.
 
     An attempt from a queue, or in a process of its own, learns of a cancellation at its next heartbeat.
     """
 
-    __slots__ = ("_beat", "_last", "_trace", "attempt", "beaten", "cancelled", "over", "run_id", "seq")
+    __slots__ = (
+        "_beat",
+        "_last",
+        "_trace",
+        "activity",
+        "attempt",
+        "beaten",
+        "cancelled",
+        "origin",
+        "over",
+        "run_id",
+        "seq",
+    )
 
     def __init__(
         self,
@@ -31,14 +62,18 @@ class ActivityContext:
         beat: Callable[[ActivityContext, bytes], None] | None = None,
         trace: bytes | None = None,
         seq: int = 0,
+        activity: str = "",
+        origin: Origin | None = None,
     ) -> None:
         self.run_id = run_id
         self._trace = trace
         self.attempt = attempt
         self.cancelled = False
-        # For the engine: which activity of its run it is, whether it has been answered, and what else a
-        # heartbeat calls.
+        # For the engine: which activity of its run it is, and of which run, whether it has been answered, and
+        # what else a heartbeat calls.
         self.seq = seq
+        self.activity = activity
+        self.origin = origin
         self.over = False
         self.beaten: Callable[[], None] | None = None
         self._beat = beat
@@ -82,6 +117,11 @@ def enter_activity(context: ActivityContext) -> None:
 def leave_activity() -> None:
     """End the current attempt: what is started in this contextvars context from now on is none of its."""
     _CURRENT.set(None)
+
+
+def current_attempt() -> ActivityContext | None:
+    """Return the attempt that this code runs in, None outside of activities."""
+    return _CURRENT.get(None)
 
 
 def current_trace(context: Context | None = None) -> bytes | None:

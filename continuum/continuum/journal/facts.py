@@ -259,31 +259,6 @@ class InboxRow(NamedTuple):
     key: str | None
 
 
-class ClaimedTask(NamedTuple):
-    """A task for this worker to run now; see `NewTask`. `remaining` are the seconds until its deadline."""
-
-    run_id: RunId
-    seq: int
-    dispatch: int
-    attempt: int
-    queue: str
-    activity: str
-    arguments: bytes
-    timeout: float
-    key: str | None
-    heartbeat_timeout: float = 0.0
-    remaining: float | None = None
-    last_heartbeat: bytes | None = None
-
-
-class TaskResult(NamedTuple):
-    """How a claimed task ended; `kind` and `body` as in `InboxKind`."""
-
-    task: ClaimedTask
-    kind: InboxKind
-    body: tuple[Any, ...]
-
-
 @dataclass(frozen=True, slots=True)
 class NodeFacts:
     """The facts that a node reports; `waiting` and `silent` as in `NodeRow`, `code` None if none is loaded.

@@ -56,10 +56,10 @@ from continuum.engine.events import Event
 from continuum.engine.ids import RunId
 from continuum.journal.announced_run import CreatedRun, NewRun, TakenRun
 from continuum.journal.change_port import StateChanges
+from continuum.journal.claimed_task import ClaimedTask, TaskResult
 from continuum.journal.ended_run import EndedRuns
 from continuum.journal.facts import (
     ClaimedRun,
-    ClaimedTask,
     Committed,
     InboxKind,
     InboxRow,
@@ -78,7 +78,6 @@ from continuum.journal.facts import (
     RunWrite,
     Started,
     StoredHistory,
-    TaskResult,
     Transition,
     Worker,
 )

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 from continuum.engine.ids import RunId, WorkerId
-from continuum.journal.facts import ClaimedRun, ClaimedTask, Namespaces, Worker
+from continuum.journal.claimed_task import ClaimedTask
+from continuum.journal.facts import ClaimedRun, Namespaces, Worker
 from continuum.journal.version_facts import Loaded
 
 

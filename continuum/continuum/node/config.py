@@ -9,13 +9,17 @@ from pathlib import Path
 from continuum.errors import InvalidOption
 from continuum.settings.settings import NODE_SETTINGS, Settings
 
+LOG_FORMATS = ("text", "json")
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
 
 @dataclass(frozen=True, slots=True)
 class NodeConfig:
     """What a launcher needs to start a node.
 
     `modules` are import names whose workflows and activities the node serves. `dsn` None starts
-    this user's embedded Postgres. `bind` and `join` are (host, port).
+    this user's embedded Postgres. `bind` and `join` are (host, port). `log_format` is one of `LOG_FORMATS`,
+    `log_level` one of `LOG_LEVELS`.
     """
 
     modules: Sequence[str] = ()
@@ -26,9 +30,17 @@ class NodeConfig:
     join: tuple[str, int] | None = None
     cookie_file: Path | None = None
     settings: Settings = NODE_SETTINGS
+    log_format: str = "text"
+    log_level: str = "warning"
 
     def __post_init__(self) -> None:
         self.settings.check()
+        for option, given, allowed in (
+            ("log-format", self.log_format, LOG_FORMATS),
+            ("log-level", self.log_level, LOG_LEVELS),
+        ):
+            if given not in allowed:
+                raise InvalidOption(f"--{option} is one of {', '.join(allowed)}, not {given!r:.100}")
         if self.join is not None and self.bind is None:
             raise InvalidOption(
                 "--join needs --bind: other nodes must be able to answer; give --bind HOST:PORT"

@@ -15,6 +15,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from continuum.engine.ids import NodeId
 from continuum.node.config import NodeConfig
@@ -24,16 +25,20 @@ from continuum.node.running_node import RunningNode, running_node, wait_for_end
 from continuum.node.stop_signals import StopSignals
 from continuum.versions.loaded_code import load_code, modules_without_code
 from continuum.versions.used_queues import unused_queues
+from continuum_actors.node.log_form import log_as_json
 from continuum_actors.node.process_config import ProcessConfig
-from continuum_supervision.process.log import log_to_stderr
+from continuum_supervision.process.log import LogOutput, log_to_stderr
 from continuum_supervision.process.system_start import SystemStart
 
 log = logging.getLogger("continuum.node")
 
+# Its name in the log.
+LAUNCHER = "launcher"
+
 
 def run_node(config: NodeConfig, ahead: SystemStart | None = None) -> int:
     """Run a node until SIGTERM or SIGINT; return the exit code. `ahead` is its first system process."""
-    log_to_stderr(logging.WARNING)
+    log_to_stderr(log_output(config), LAUNCHER)
     signals = StopSignals()
     signals.install()
     if not config.modules:
@@ -78,9 +83,20 @@ def place_for(config: NodeConfig) -> Iterator[ProcessConfig]:
             ", ".join(empty),
         )
     with node_database(config.dsn, config.schema) as dsn:
-        name = config.name or f"{socket.gethostname()}-{os.getpid()}"
+        name = name_of(config)
         asyncio.run(refuse_taken_name(dsn, config.schema, name))
         yield _process_config(config, dsn, name)
+
+
+def name_of(config: NodeConfig) -> str:
+    """Return the name of a node; one without is named after its machine and its launcher."""
+    return config.name or f"{socket.gethostname()}-{os.getpid()}"
+
+
+def log_output(config: NodeConfig) -> LogOutput:
+    """Return what all processes of a node log, and in which form."""
+    dress = partial(log_as_json, name_of(config)) if config.log_format == "json" else None
+    return LogOutput(getattr(logging, config.log_level.upper()), dress)
 
 
 def _process_config(config: NodeConfig, dsn: str, name: str) -> ProcessConfig:
@@ -91,6 +107,6 @@ def _process_config(config: NodeConfig, dsn: str, name: str) -> ProcessConfig:
         modules=tuple(config.modules),
         address="{}:{}".format(*config.bind) if config.bind else "local",
         launcher_pid=os.getpid(),
-        log_level=logging.getLogger().getEffectiveLevel(),
+        log=log_output(config),
         settings=config.settings,
     )

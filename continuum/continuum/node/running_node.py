@@ -68,6 +68,7 @@ def running_node(
             hung_after=process.settings.watchdog,
             cookie=None if config.bind is None else find_cookie(config.cookie_file, os.environ),
             system=ahead,
+            log=process.log,
         )
     except ProcessSystemError as error:
         raise ClusterError(str(error)) from error

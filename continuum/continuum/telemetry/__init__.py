@@ -1,1 +1,1 @@
-"""What a node measures about itself: the closed list of metrics, their counters and histograms. No I/O."""
+"""What a node tells the tools around it: the closed list of metrics, their counters, log records. No I/O."""

@@ -6,7 +6,7 @@ They replace the real actors in the tree of an environment.
 from __future__ import annotations
 
 from continuum.definitions.activity_options import ActivityOptions
-from continuum.engine.ids import RunId
+from continuum.definitions.effects import RunInfo
 from continuum.engine.pending import PendingActivity
 from continuum.journal.port import ClaimedTask
 from continuum.testing.mock_activities import Substitutes
@@ -29,12 +29,12 @@ class MockedLocalActivities(LocalActivities):
         """Return the attempts that are running."""
         return [attempt for attempt, _ in self._running.values()]
 
-    def run(self, run: ActorRef, run_id: RunId, pending: PendingActivity, options: ActivityOptions) -> None:
+    def run(self, run: ActorRef, info: RunInfo, pending: PendingActivity, options: ActivityOptions) -> None:
         """Run an activity, or the mock of the test."""
         definition = pending.definition
         pending.definition = self._substitutes.definition_of(definition)
         try:
-            super().run(run, run_id, pending, options)
+            super().run(run, info, pending, options)
         finally:
             pending.definition = definition
 

@@ -38,6 +38,7 @@ from continuum_supervision.process.limits import (
     SUPERVISOR_HUNG_AFTER_S,
 )
 from continuum_supervision.process.liveness import SUPERVISOR_SLOT, LivenessBoard
+from continuum_supervision.process.log import LogOutput
 from continuum_supervision.process.plan import NodePlan
 from continuum_supervision.process.spec import ProcessSpec
 from continuum_supervision.process.system_start import SystemStart
@@ -105,11 +106,13 @@ class ProcessSystem:
         cookie: bytes | None = None,
         hung_after: float = SUPERVISOR_HUNG_AFTER_S,
         system: SystemStart | None = None,
+        log: LogOutput | None = None,
     ) -> "ProcessSystem":
         """Start a node; return when its root supervisor runs, raise ProcessSystemError if it does not.
 
         A node whose root supervisor does not answer for `hung_after` seconds is ended. `system` is
-        a system process that was started ahead.
+        a system process that was started ahead. `log` is
+        how the supervisor logs; the processes below it set up their own logging.
         """
         if not specs:
             raise ProcessSystemError("a node without processes has nothing to do: name at least one")
@@ -123,7 +126,7 @@ class ProcessSystem:
             raise ProcessSystemError(
                 f"node {node} cannot be called back from {join[0]}: bind to an address as well"
             )
-        plan = NodePlan(node, tuple(specs), cookie or random_cookie(), bind, join)
+        plan = NodePlan(node, tuple(specs), cookie or random_cookie(), bind, join, log or LogOutput())
         running = cls._launch(plan, hung_after, system)
         try:
             running._wait_until_started()

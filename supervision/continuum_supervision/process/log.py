@@ -2,6 +2,8 @@
 
 import logging
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TextIO
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -9,9 +11,25 @@ LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 logger = logging.getLogger("py.warnings")
 
 
-def log_to_stderr(level: int) -> None:
-    """Log records of at least this level, replacing the set-up that this process had."""
-    logging.basicConfig(level=level, format=LOG_FORMAT, force=True)
+@dataclass(frozen=True, slots=True)
+class LogOutput:
+    """What the processes of a node log, and in which form; sent to each of them.
+
+    `dress` gives the handler of a process, by the name of that, its filters and another formatter. It travels
+    by its name: a function of a module, or a `functools.partial` of one.
+    """
+
+    level: int = logging.WARNING
+    dress: Callable[[logging.Handler, str], None] | None = None
+
+
+def log_to_stderr(output: LogOutput, process: str) -> None:
+    """Log records as `output` says, replacing the set-up that this process had."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
+    if output.dress is not None:
+        output.dress(handler, process)
+    logging.basicConfig(level=output.level, handlers=[handler], force=True)
     warnings.showwarning = _log_warning
 
 

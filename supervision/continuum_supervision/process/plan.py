@@ -5,6 +5,7 @@ Both travel between processes like the messages in `wire.py`, but carry process 
 
 from dataclasses import dataclass, field
 
+from continuum_supervision.process.log import LogOutput
 from continuum_supervision.process.spec import ProcessSpec
 from continuum_supervision.process.wire import Address
 
@@ -18,6 +19,7 @@ class NodePlan:
     cookie: bytes = field(repr=False)
     bind: Address | None
     join: Address | None
+    log: LogOutput = field(default_factory=LogOutput)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import logging
 import os
 import select
 import shutil
@@ -20,7 +19,7 @@ from continuum_supervision.process.directory import make_node_directory
 from continuum_supervision.process.inherited import Inherited, set_inherited
 from continuum_supervision.process.limits import PARENT_POLL_S
 from continuum_supervision.process.liveness import SUPERVISOR_SLOT, LivenessBoard
-from continuum_supervision.process.log import log_to_stderr
+from continuum_supervision.process.log import LogOutput, log_to_stderr
 from continuum_supervision.process.plan import NodePlan
 from continuum_supervision.process.root_supervisor import BEGIN, ProcessSupervisor
 from continuum_supervision.process.signals import restore_signals
@@ -30,12 +29,14 @@ from continuum_supervision.process.wire import NodeNotStarted
 from continuum_supervision.transport.transport import LOOPBACK, close_starter_transport, install
 from continuum_supervision.transport.trusted_pickle import unpickled
 
+# Its name in the log, before it has forked the root supervisor and after.
+SUPERVISOR = "node_supervisor"
+
 
 def run_system_process(plan: bytes, control: socket.socket, life: int) -> None:
     """Run a node until it ends or its launcher does; does not return."""
     restore_signals(keep_child_signal=False)
-    # For the supervisor, which is forked from here. The processes below it set up their own logging.
-    log_to_stderr(logging.WARNING)
+    log_to_stderr(LogOutput(), SUPERVISOR)
     launcher_pid = os.getppid()
     directory = make_node_directory()
     exit_code = 1
@@ -63,6 +64,8 @@ def _read(plan: bytes) -> NodePlan:
 
 
 def _start(plan: NodePlan, control: socket.socket, life: int, directory: Path) -> None:
+    # For the supervisor, which is forked from here. The processes below it set up their own logging.
+    log_to_stderr(plan.log, SUPERVISOR)
     if plan.bind is not None:
         refuse_unusable_address(*plan.bind)
     route_thespian_log()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import re
@@ -27,6 +28,43 @@ logging.getLogger("shop").warning("loaded")
 async def doubtful(number: int) -> int:
     return price(number)
 """
+LOGGING = """
+import logging
+import continuum
+
+log = logging.getLogger("shop")
+
+@continuum.activity(name="logging.here")
+async def here() -> None:
+    log.info("here")
+
+@continuum.activity(name="logging.threaded")
+def threaded() -> None:
+    log.info("threaded")
+
+@continuum.activity(name="logging.queued", queue="mail")
+def queued() -> None:
+    log.info("queued")
+
+again = continuum.Retry(max_attempts=2, base=0.0)
+
+@continuum.activity(name="logging.isolated", executor="process", retry=again)
+def isolated() -> None:
+    try:
+        if continuum.activity_context().attempt == 1:
+            raise ValueError("line one\\nline two")
+    finally:
+        log.info("isolated", exc_info=True)
+
+@continuum.workflow(name="logging.flow")
+async def flow() -> None:
+    continuum.log.info("flow")
+    await here()
+    await threaded()
+    await queued()
+    await isolated()
+"""
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
 RECORD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} [A-Z]+ [a-z_.]+: .+")
 
 
@@ -57,6 +95,59 @@ async def test_every_process_logs_alike_and_a_warning_about_code_appears_once(
     assert [line for line in lines if not RECORD.fullmatch(line)] == []
     (warning,) = [line for line in lines if "CT503" in line]
     assert "WARNING py.warnings: DeterminismWarning: " in warning
+
+
+async def test_every_line_of_a_node_that_logs_json_is_an_object_that_says_whose_it_is(
+    dsn: str, schema: str, tmp_path: Path
+) -> None:
+    (tmp_path / "logging_code.py").write_text(LOGGING)
+    log = tmp_path / "log"
+    async with site(dsn, schema) as at:
+        node = at.node(
+            "north",
+            run_hosts=1,
+            activity_hosts=1,
+            modules=["logging_code"],
+            script=logging_to(log),
+            log_format="json",
+            log_level="info",
+            environment={"PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])},
+        )
+        run = await at.client.start("logging.flow", trace_context=f"00-{TRACE_ID}-b7ad6b7169203331-01")
+        await run.result(DEADLINE_S)
+        os.kill(await at.pid("north", "run_host"), signal.SIGKILL)
+
+        async def is_logged() -> bool:
+            return "is started again" in log.read_text()
+
+        await at.until(is_logged, "the node does not log the death")
+        assert node.terminate() == 0
+    found = [json.loads(line) for line in log.read_text().splitlines()]
+    assert {each["node"] for each in found} == {"north"}
+    own = [each for each in found if each.get("run_id") == run.id]
+    assert {(each["workflow"], each["trace_id"]) for each in own} == {("logging.flow", TRACE_ID)}
+    assert [
+        (each["message"], each.get("activity"), each.get("attempt"), each["process"])
+        for each in own
+        if each["level"] == "INFO"
+    ] == [
+        ("flow", None, None, "run_host-1"),
+        ("here", "logging.here", 1, "run_host-1"),
+        ("threaded", "logging.threaded", 1, "run_host-1"),
+        ("queued", "logging.queued", 1, "run_host-1"),
+        ("isolated", "logging.isolated", 1, "activity_host-1"),
+        ("isolated", "logging.isolated", 2, "activity_host-1"),
+    ]
+    (failed,) = [each for each in own if "exception" in each]
+    assert failed["exception"].endswith("ValueError: line one\nline two\n")
+    (warning,) = [each for each in own if each["level"] == "WARNING"]
+    assert (warning["logger"], warning["activity"], warning["attempt"]) == (
+        "continuum.activities",
+        "logging.isolated",
+        1,
+    )
+    (death,) = [each for each in found if "is started again" in each["message"]]
+    assert death["process"] == "node_supervisor"
 
 
 def logging_to(path: Path) -> str:
@@ -98,6 +189,6 @@ def test_a_warning_of_python_is_a_line_of_the_log(
     monkeypatch.setattr(logging, "basicConfig", lambda **_options: None)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        log.log_to_stderr(logging.WARNING)
+        log.log_to_stderr(log.LogOutput(), "here")
         warnings.warn_explicit("on its way out", DeprecationWarning, "shop.py", 7)
     assert caplog.messages == ["shop.py:7: DeprecationWarning: on its way out"]

@@ -22,6 +22,7 @@ from continuum.versions.loaded_code import Code
 from continuum_actors.node.control_process import ControlledNode, DrainRequested, retire
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.process.events import JoinUnanswered, NodeEvent, ProcessStarted, Report
+from continuum_supervision.process.log import LogOutput
 from tests.process.node import flows
 from tests.process.node.nodes import DEADLINE_S, LONG_LEASE_S, eventually, site
 
@@ -127,7 +128,7 @@ async def test_last_process_of_a_node_releases_only_its_own_nodes_leftovers(dsn:
         for pid in (ours, successors):
             await at.journal.register_worker(north, "run_host", pid, LONG_LEASE_S)
         nothing: Any = None
-        config = ProcessConfig(dsn, schema, north, (), "", os.getpid(), logging.INFO, Settings())
+        config = ProcessConfig(dsn, schema, north, (), "", os.getpid(), LogOutput(), Settings())
         node = ControlledNode(nothing, config, Code([]))
         node.started(ProcessStarted("run_host-1", "run_host", 1, ours))
         await retire(at.journal, node, north)

@@ -16,7 +16,7 @@ from continuum.journal.audit_facts import Action
 from continuum.journal.port import Journal
 from tests.unit.docs.blocks import ROOMS, ROOT, blocks
 
-GUIDES = ("workflows", "activities", "signals", "sagas", "children", "from-elixir")
+GUIDES = ("workflows", "activities", "signals", "sagas", "children", "from-elixir", "traces")
 REFERENCE = ROOT / "docs" / "reference"
 
 

@@ -19,6 +19,7 @@ from continuum.settings.settings import NODE_SETTINGS, RULES, Settings
 from continuum_actors.node.control_process import connections_of
 from continuum_actors.node.node import node_processes
 from continuum_actors.node.process_config import ProcessConfig
+from continuum_supervision.process.log import LogOutput
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"run_hosts": 0}, "a node needs at least one run host, not 0"),
@@ -91,7 +92,7 @@ def test_every_option_of_run_node_is_a_setting_or_says_where_the_node_is() -> No
 
 def test_every_process_of_a_node_receives_the_settings_as_they_are() -> None:
     settings = replace(NODE_SETTINGS, run_hosts=3, drain=1.0)
-    config = ProcessConfig("dsn", "schema", NodeId("north"), (), "local", 1, 30, settings)
+    config = ProcessConfig("dsn", "schema", NodeId("north"), (), "local", 1, LogOutput(), settings)
     processes = node_processes(config)
     assert [process.role for process in processes] == [
         "control",

@@ -113,7 +113,7 @@ class MemoryTasks(MemoryTables):
 
     def _as_claimed(self, stored: StoredTask) -> ClaimedTask:
         """Return a task as its claimer sees it."""
-        task = stored.task
+        task, start = stored.task, self._runs[stored.run_id].start
         return ClaimedTask(
             run_id=stored.run_id,
             seq=task.seq,
@@ -127,4 +127,6 @@ class MemoryTasks(MemoryTables):
             heartbeat_timeout=task.heartbeat_timeout,
             remaining=None if task.deadline is None else (task.deadline - self.now()) / MICROSECONDS,
             last_heartbeat=self._heartbeats.get(stored.run_id, {}).get(task.seq),
+            workflow=start.workflow,
+            trace_context=start.trace_context,
         )

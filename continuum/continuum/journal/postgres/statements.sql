@@ -324,6 +324,8 @@ SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.argu
        (SELECT extract(epoch FROM t.deadline - clock_timestamp())::float8
         FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq AND isfinite(t.deadline)),
        (SELECT h.details FROM {schema}.heartbeats h WHERE h.run_id = c.run_id AND h.seq = c.seq),
+       (SELECT r.workflow FROM {schema}.runs r WHERE r.id = c.run_id),
+       (SELECT r.trace_context FROM {schema}.runs r WHERE r.id = c.run_id),
        c.held
 FROM {schema}.claim_suspected_tasks(%s, %s, %s) c
 
@@ -461,6 +463,8 @@ SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.argu
        (SELECT extract(epoch FROM t.deadline - clock_timestamp())::float8
         FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq AND isfinite(t.deadline)),
        (SELECT h.details FROM {schema}.heartbeats h WHERE h.run_id = c.run_id AND h.seq = c.seq),
+       (SELECT r.workflow FROM {schema}.runs r WHERE r.id = c.run_id),
+       (SELECT r.trace_context FROM {schema}.runs r WHERE r.id = c.run_id),
        c.held
 FROM {schema}.claim_tasks_in_parts(%s, %s, %s, %s, %s, %s, %s, %s) c
 

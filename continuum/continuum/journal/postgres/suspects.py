@@ -77,7 +77,7 @@ class PostgresSuspects:
                 optional_texts(namespaces),
             ),
         )
-        return [ClaimedTask(*row[:12]) for row in held(rows, worker)]
+        return [ClaimedTask(*row[:-1]) for row in held(rows, worker)]
 
     async def acquit(self, suspects: Sequence[Place]) -> None:
         await self._database.fetch("acquit", _packed(suspects))

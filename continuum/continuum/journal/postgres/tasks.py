@@ -42,7 +42,7 @@ class PostgresTasks:
         )
         while True:
             rows = held(await self._database.fetch("claim_tasks", asked), worker)
-            tasks = [ClaimedTask(*row[:12]) for row in rows if row[0] is not None]
+            tasks = [ClaimedTask(*row[:-1]) for row in rows if row[0] is not None]
             # Else this part has only set tasks of paused runs aside.
             if tasks or not rows:
                 return tasks
