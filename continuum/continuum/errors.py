@@ -288,6 +288,10 @@ class JournalUnavailable(ContinuumError):
     """The database cannot be reached, or refuses to work with us, right now."""
 
 
+class StatementCancelled(JournalUnavailable):
+    """Postgres ended a statement that took longer than it may."""
+
+
 class SchemaOutOfDate(ContinuumError):
     """The database schema is missing or older than this code; run `continuum migrate`."""
 

@@ -19,11 +19,12 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 
 from continuum import Signal, connect
-from continuum.cli.values import address, to_json
+from continuum.cli.values import address
 from continuum.engine.ids import NodeId
 from continuum.journal.facts import NodeFacts, RunState, Transition
 from continuum.journal.port import Fault
 from continuum.journal.postgres import PostgresJournal
+from continuum.operations.json_text import to_json
 from tests.cli.commands import CommandLine, place
 from tests.unit.client.working import Ending, greeting
 

@@ -11,8 +11,9 @@ from uuid import UUID
 import pytest
 
 from continuum import Signal, connect
-from continuum.cli.values import to_json, typed_json
+from continuum.cli.values import typed_json
 from continuum.journal.postgres import PostgresJournal
+from continuum.operations.json_text import to_json
 from tests.cli.commands import CommandLine
 from tests.unit.client.working import Ending
 

@@ -10,10 +10,10 @@ from continuum.cli.database import Target, ask_journal, database_options, json_o
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table
 from continuum.cli.times import read_time
-from continuum.cli.values import to_json
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.journal.audit_facts import Action
 from continuum.operations.audit import AuditEntry, audit_page
+from continuum.operations.json_text import to_json
 
 
 @click.group(no_args_is_help=False)

@@ -16,7 +16,6 @@ from continuum.cli.database import Target, ask_journal
 from continuum.cli.printing import escaped
 from continuum.cli.repeatable_commands import command_here
 from continuum.cli.run_filters import find_option
-from continuum.cli.values import to_json
 from continuum.client.namespaces import InNamespace
 from continuum.journal.operation_facts import OperationRow, OperationState, Part
 from continuum.journal.port import Journal
@@ -27,6 +26,7 @@ from continuum.operations.bulk_execution import beginning, execute
 from continuum.operations.bulk_preview import preview
 from continuum.operations.bulk_records import Operation, OperationPreview, UnchangedRuns, operation_of
 from continuum.operations.cut_words import TRIED_AGAIN
+from continuum.operations.json_text import to_json
 from continuum.quoting import one_line
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -9,11 +9,11 @@ import click
 from continuum.cli.database import Target, database_options, json_option, opened
 from continuum.cli.findings_output import finding_facts, print_finding
 from continuum.cli.times import Seconds
-from continuum.cli.values import to_json
 from continuum.journal.ground_facts import Ground
 from continuum.journal.postgres.ground import read_ground
 from continuum.operations.doctor import LIMITS, diagnose
 from continuum.operations.findings import serious
+from continuum.operations.json_text import to_json
 from continuum.operations.time_zones import has_time_zones
 from continuum.release import release
 from continuum_migrations import expected_objects

@@ -11,7 +11,7 @@ from click.core import ParameterSource
 
 from continuum.cli.database import Target
 from continuum.cli.printing import escaped
-from continuum.cli.values import to_json
+from continuum.operations.json_text import to_json
 from continuum.quoting import shortened
 
 # Options that choose no entries.

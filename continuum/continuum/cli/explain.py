@@ -8,9 +8,9 @@ from continuum.cli.database import Target, ask, database_options, json_option, n
 from continuum.cli.printing import escaped, shown_command
 from continuum.cli.repeatable_commands import repeated
 from continuum.cli.run_ids import RUN
-from continuum.cli.values import to_json
 from continuum.client import Cause, Explanation
 from continuum.client.namespaces import InNamespace
+from continuum.operations.json_text import to_json
 
 
 @click.command(short_help="Say why RUN is where it is, who wakes it and when.")

@@ -10,7 +10,6 @@ from continuum.cli.changes import changing_options, recorder
 from continuum.cli.database import Target, ask_journal, database_options, json_option, opened
 from continuum.cli.findings_output import finding_facts, print_finding
 from continuum.cli.times import Seconds
-from continuum.cli.values import to_json
 from continuum.errors import InvalidOption, SchemaOutOfDate
 from continuum.journal.port import Journal
 from continuum.journal.postgres import PostgresJournal
@@ -19,6 +18,7 @@ from continuum.operations.actor import Actor
 from continuum.operations.findings import Finding, amount, serious, verb
 from continuum.operations.health import DUE_FOR_SECONDS, schema_finding
 from continuum.operations.health_check import HealthReport, check_health, review_finding
+from continuum.operations.json_text import to_json
 
 due_for_option = click.option(
     "--due-for",

@@ -40,6 +40,7 @@ COMMANDS = {
     "health": "health",
     "migrate": "schema",
     "nodes": "nodes",
+    "observer": "observer",
     "repair": "repair",
     "operations": "operations",
     **dict.fromkeys(("pause", "pauses", "resume"), "pauses"),

@@ -13,13 +13,13 @@ from continuum.cli.database import Target, ask, ask_journal, database_options, j
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table, say
 from continuum.cli.single_changes import drain_one
-from continuum.cli.values import to_json
 from continuum.client import Client
 from continuum.errors import NodeNotFound
 from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.facts import NodeRow
 from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
+from continuum.operations.json_text import to_json
 
 
 @click.group(no_args_is_help=False)

@@ -17,7 +17,6 @@ from continuum.cli.database import Target, ask_journal, database_options, json_o
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import escaped, print_table
 from continuum.cli.repeatable_commands import command_here
-from continuum.cli.values import to_json
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.journal.audit_facts import Action, ChangeOutcome
 from continuum.journal.operation_facts import OperationRow, OperationState
@@ -26,6 +25,7 @@ from continuum.operations.actor import Actor
 from continuum.operations.bulk_arguments import check_rate
 from continuum.operations.bulk_execution import check_changed, execute, found
 from continuum.operations.bulk_records import Operation, operation_of
+from continuum.operations.json_text import to_json
 from continuum.operations.operation_lists import operation_page
 from continuum.quoting import quoted
 

@@ -12,7 +12,6 @@ from continuum.cli.completed_words import queue_names, workflow_names
 from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
 from continuum.cli.pause_names import not_paused, unknown_name
 from continuum.cli.printing import print_table
-from continuum.cli.values import to_json
 from continuum.client import Client
 from continuum.client.pause_outcome import Pause
 from continuum.client.pauses import pause_scope
@@ -24,6 +23,7 @@ from continuum.journal.port import Journal
 from continuum.journal.untyped_values import at
 from continuum.operations.actor import Actor
 from continuum.operations.findings import amount, verb
+from continuum.operations.json_text import to_json
 from continuum.operations.pause_words import paused_words, scope_words
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,9 +11,9 @@ import click
 from continuum.cli.changes import confirmed, declined
 from continuum.cli.database import Target
 from continuum.cli.printing import escaped
-from continuum.cli.values import to_json
 from continuum.journal.audit_facts import ChangeOutcome
 from continuum.operations.actor import Actor
+from continuum.operations.json_text import to_json
 
 _SAID = {
     ChangeOutcome.DONE: "done: {code} of {subject} is mended",

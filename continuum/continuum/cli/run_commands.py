@@ -25,7 +25,7 @@ from continuum.cli.run_ids import RUN
 from continuum.cli.single_changes import Change, latest_of, set_attributes_of_one
 from continuum.cli.start_checks import check_name, missing_node, pause_of_new
 from continuum.cli.times import Seconds
-from continuum.cli.values import json_value, named_json, to_json, typed_json
+from continuum.cli.values import json_value, named_json, typed_json
 from continuum.client import Client, Run, RunHandle
 from continuum.client.cancel_outcome import UNTIL_UNBLOCKED
 from continuum.client.namespaces import InNamespace
@@ -33,6 +33,7 @@ from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.errors import NotReady
 from continuum.journal.facts import NodeRow
 from continuum.operations.actor import Actor
+from continuum.operations.json_text import to_json
 
 # A blocked run does not end by itself, so the command that waits for it fails within this time.
 BLOCKED_CHECK_SECONDS = 1.0

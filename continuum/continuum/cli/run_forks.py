@@ -17,7 +17,6 @@ from continuum.cli.changes import acting, changing_options, confirmed, declined
 from continuum.cli.database import Target, ask, database_options, namespace_option
 from continuum.cli.printing import say
 from continuum.cli.run_ids import RUN
-from continuum.cli.values import to_json
 from continuum.client import Client, Cut, CutCall, CutChild, Run
 from continuum.client.argument_checks import run_id_of
 from continuum.client.namespaces import InNamespace
@@ -26,6 +25,7 @@ from continuum.engine.events import Forking
 from continuum.operations.actor import Actor
 from continuum.operations.cut_facts import tried_again
 from continuum.operations.cut_words import NAMED, TRIED_AGAIN, anew_words, standing_words
+from continuum.operations.json_text import to_json
 from continuum.quoting import listed
 
 F = TypeVar("F", bound=Callable[..., Any])

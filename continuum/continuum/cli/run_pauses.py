@@ -10,11 +10,11 @@ from continuum.cli.database import Target, ask, database_options, namespace_opti
 from continuum.cli.printing import escaped
 from continuum.cli.run_ids import RUN
 from continuum.cli.single_changes import latest_of
-from continuum.cli.values import to_json
 from continuum.client import Client, Run
 from continuum.client.namespaces import InNamespace
 from continuum.journal.pause_facts import PauseKind, PauseScope
 from continuum.operations.actor import Actor
+from continuum.operations.json_text import to_json
 from continuum.operations.pause_words import scope_options, scope_words
 from continuum.quoting import one_line
 

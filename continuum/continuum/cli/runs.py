@@ -31,7 +31,6 @@ from continuum.cli.run_ids import RUN
 from continuum.cli.run_pauses import pause, resume
 from continuum.cli.tracebacks import print_tracebacks
 from continuum.cli.unread_mail import in_words, unread_mail
-from continuum.cli.values import to_json
 from continuum.client import Client, Owner, Page, Run, StateChange
 from continuum.client.error_causes import ErrorCause, cause_of
 from continuum.client.limits import PAGE_ENTRIES
@@ -41,6 +40,7 @@ from continuum.client.wait_reasons import WAITS_FOR_A_NODE
 from continuum.drift.deploy_check import StoredRuns
 from continuum.drift.run_report import Refused, drift_of
 from continuum.errors import NotPublished
+from continuum.operations.json_text import to_json
 from continuum.quoting import quoted
 
 # Where no index serves a list, a page is of so many runs at most, which takes some tenths of a second.

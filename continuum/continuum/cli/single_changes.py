@@ -15,7 +15,6 @@ import click
 from continuum.cli.changes import acting, agreed, asks, declined
 from continuum.cli.database import Target, ask
 from continuum.cli.printing import escaped
-from continuum.cli.values import to_json
 from continuum.client import Client, Run
 from continuum.client.namespaces import InNamespace
 from continuum.definitions.attributes import checked_attributes
@@ -23,6 +22,7 @@ from continuum.errors import InvalidOption, NodeNotFound, RunChanged
 from continuum.journal.facts import NodeRow
 from continuum.operations.actor import Actor
 from continuum.operations.findings import amount
+from continuum.operations.json_text import to_json
 from continuum.quoting import listed, one_line, shortened
 
 

@@ -12,10 +12,10 @@ from continuum.cli.database import Target, database_options, json_option, namesp
 from continuum.cli.printing import print_table, say
 from continuum.cli.replayed_code import Asked, ending_of, history_options, load
 from continuum.cli.run_ids import RUN
-from continuum.cli.values import to_json
 from continuum.client import Event
 from continuum.client.namespaces import InNamespace
 from continuum.operations.findings import amount
+from continuum.operations.json_text import to_json
 from continuum.quoting import one_line
 from continuum.replays.asked_lines import AskedLine, replay_with_lines
 from continuum.replays.histories import History

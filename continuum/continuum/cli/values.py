@@ -8,12 +8,10 @@ takes, so the user states them; they are never guessed.
 from __future__ import annotations
 
 import base64
-import dataclasses
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from enum import Enum
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -89,41 +87,3 @@ def address(text: str) -> tuple[str, int]:
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:
         raise click.BadParameter(f"{quoted(text)} is not of the form HOST:PORT")
     return host.removeprefix("[").removesuffix("]"), int(port)
-
-
-def to_json(value: Any, *, indent: int | None = None) -> str:
-    """Return a value as JSON: times in ISO 8601, bytes in base64, decimals and UUIDs as text."""
-    return json.dumps(_jsonable(value), indent=indent, ensure_ascii=False)
-
-
-def _jsonable(value: Any) -> Any:
-    match value:
-        case None | bool() | int() | float() | str() if not isinstance(value, Enum):
-            return value
-        case bytes():
-            return base64.b64encode(value).decode()
-        case datetime() | date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case Decimal() | UUID():
-            return str(value)
-        case Enum():
-            return _jsonable(value.value)
-        case Mapping():
-            return {_key(name): _jsonable(item) for name, item in value.items()}
-        case list() | tuple():
-            return [_jsonable(item) for item in value]
-        case set() | frozenset():
-            # Sets have no order; sort them so that the output is stable.
-            return sorted(
-                (_jsonable(item) for item in value), key=lambda item: json.dumps(item, sort_keys=True)
-            )
-        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {field.name: _jsonable(getattr(value, field.name)) for field in dataclasses.fields(value)}
-        case _:
-            return str(value)
-
-
-def _key(name: Any) -> str:
-    return name if isinstance(name, str) else json.dumps(_jsonable(name))

@@ -13,12 +13,12 @@ from continuum.cli.printing import print_table, shown_command
 from continuum.cli.repeatable_commands import repeated
 from continuum.cli.run_ids import RUN
 from continuum.cli.times import read_time
-from continuum.cli.values import to_json
 from continuum.engine.ids import RunId, parse_run_id
 from continuum.errors import RunNotFound
 from continuum.journal.postgres.schema import check_schema
 from continuum.journal.postgres.stored_facts import stored_facts
 from continuum.journal.stored_facts import StoredFacts
+from continuum.operations.json_text import to_json
 from continuum.operations.repair_commands import repair_command
 from continuum.verify.findings import Finding
 from continuum.verify.rules import RULES

@@ -15,7 +15,6 @@ from continuum.cli.database import Target, ask_journal, database_options, json_o
 from continuum.cli.drift_output import finding_facts, print_checked_runs, print_elsewhere
 from continuum.cli.empty_answers import say_nothing
 from continuum.cli.printing import print_table
-from continuum.cli.values import to_json
 from continuum.drift.deploy_check import CheckedRuns, OpenRunsCheck, StoredRuns, loadable
 from continuum.drift.ownership import own_workflows
 from continuum.engine.ids import RunId
@@ -24,6 +23,7 @@ from continuum.journal.audit_facts import Action
 from continuum.journal.port import Journal, VersionRow, Versions
 from continuum.journal.untyped_values import at
 from continuum.operations.actor import Actor
+from continuum.operations.json_text import to_json
 from continuum.versions.loaded_code import Code, load_code
 
 DONE, NOT_READY = 0, 1

@@ -18,12 +18,12 @@ from psycopg.sql import SQL, Identifier, Literal
 
 import continuum
 from continuum import RunHandle, Signal, activity, workflow
-from continuum.cli.values import to_json
 from continuum.engine.events import EventType
 from continuum.engine.ids import RunId
 from continuum.journal.port import Journal
 from continuum.journal.stat_port import StatsWanted
 from continuum.operations.audit import audit_page
+from continuum.operations.json_text import to_json
 from continuum.operations.operation_lists import operation_page
 from continuum.settings.settings import Settings
 from tests.process.actors.controlling import control_on

@@ -43,7 +43,8 @@ CLOCK_SLEW = 0.05
 
 class Database:
     """The connections of one journal; without `sessions` a pooler gives each transaction another one.
-    With `read_only`, and without sessions, the server refuses every statement that would write.
+    With `read_only`, and without sessions, the server refuses every statement that would write. It ends a
+    statement after `statement_seconds`.
 
     The lane is opened by the first commit or listener; with a `pool_size` of 0 everything runs on it.
     """
@@ -57,6 +58,7 @@ class Database:
         pool_size: int = CONNECTIONS - 1,
         application: str = "continuum client",
         read_only: bool = False,
+        statement_seconds: float = STATEMENT_SECONDS,
     ) -> None:
         assert not (read_only and sessions), "only transactions of one statement are read-only"
         self.statements = statements
@@ -64,7 +66,10 @@ class Database:
         self.silence = SILENCE_SECONDS
         self._sessions = sessions
         self._begin = BEGIN_READ_ONLY if read_only else BEGIN
-        self._connector = Connector(dsn, sessions=sessions, application=application)
+        self._statement_seconds = statement_seconds
+        self._connector = Connector(
+            dsn, sessions=sessions, longest=statement_seconds, application=application
+        )
         self._pool = ConnectionPool(self._connect, pool_size, self._doubt_others)
         self._lane = Lane(self._connect, self._pool.close_idle)
         self._offset: float | None = None
@@ -146,7 +151,7 @@ class Database:
             await connection.execute(BEGIN_MOMENT)
             if not self._sessions:
                 version = connection.info.server_version
-                await connection.execute(setup(version, STATEMENT_SECONDS, local=True))
+                await connection.execute(setup(version, self._statement_seconds, local=True))
             yield _Moment(self, connection)
             await connection.execute(COMMIT)
 
@@ -243,7 +248,7 @@ class Database:
                 try:
                     await connection.execute(self._begin)
                     version = connection.info.server_version
-                    await connection.execute(setup(version, STATEMENT_SECONDS, local=True))
+                    await connection.execute(setup(version, self._statement_seconds, local=True))
                     cursor = await connection.execute(connection.mark + text, parameters)
                     await connection.execute(COMMIT)
                 except psycopg.Error as error:

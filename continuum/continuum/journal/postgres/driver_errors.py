@@ -6,7 +6,13 @@ from types import TracebackType
 
 import psycopg
 
-from continuum.errors import ContinuumError, InvalidOption, JournalUnavailable, SchemaOutOfDate
+from continuum.errors import (
+    ContinuumError,
+    InvalidOption,
+    JournalUnavailable,
+    SchemaOutOfDate,
+    StatementCancelled,
+)
 
 # The classes of SQL states that pass without a change of the statement: connections, refused logins,
 # conflicts, lack of resources, locks, shutdowns, and errors of the server's machine.
@@ -85,7 +91,7 @@ def unavailable(error: psycopg.Error) -> JournalUnavailable:
     """Return what to report for an error that passes: only a lost or refused connection is unreachable."""
     state, text = error.sqlstate or "", first_line(error)
     if state == "57014":
-        return JournalUnavailable(
+        return StatementCancelled(
             f"Postgres cancelled a statement ({text}); check statement_timeout of the user and the database"
         )
     if state.startswith("40"):

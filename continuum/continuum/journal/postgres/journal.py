@@ -29,6 +29,7 @@ from continuum.journal.limits import (
     REMOVED_AT_ONCE,
     STATE_CHANGES_KEPT_SECONDS,
     STATE_CHANGES_PER_SWEEP,
+    STATEMENT_SECONDS,
 )
 from continuum.journal.looked_through import LookedThrough
 from continuum.journal.node_code import NodeCode
@@ -119,7 +120,8 @@ class PostgresJournal(
     `listen=False` does without LISTEN and prepared statements, which transaction-mode poolers lack. It has
     `connections` at most, of which one is for commits and listens; a single one is for everything.
     `application` names this process in pg_stat_activity.
-    With `read_only`, and `listen=False`, the server refuses every write.
+    With `read_only`, and `listen=False`, the server refuses every write. It ends a statement after
+    `statement_seconds`.
     """
 
     def __init__(
@@ -131,7 +133,9 @@ class PostgresJournal(
         connections: int = CONNECTIONS,
         application: str = "continuum client",
         read_only: bool = False,
+        statement_seconds: float = STATEMENT_SECONDS,
     ) -> None:
+        self.dsn = dsn
         self.schema = schema
         self.listens = listen
         self._statements = statements_for(schema)
@@ -144,6 +148,7 @@ class PostgresJournal(
             pool_size=connections - 1,
             application=application,
             read_only=read_only,
+            statement_seconds=statement_seconds,
         )
         self._sweeps = Sweeps()
         # With more groups of runs than a claim has places, the next claim continues where it ended.

@@ -1,0 +1,134 @@
+"""`app`: the observer as an application to serve by itself, or to mount in a Starlette or FastAPI host."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from continuum.client import Client
+from continuum.observer.answers import Answers
+from continuum.observer.guarding.headers import Guarded
+from continuum.observer.guarding.sessions import Sessions
+from continuum.observer.guarding.visitors import Doorkeeper
+from continuum.observer.options import LINK, Authenticate, ObserverOptions
+from continuum.observer.pages import PAGES
+from continuum.observer.place import place_of
+from continuum.observer.rendering import Templates
+from continuum.observer.visitor import Visitor
+
+SECRET_BYTES = 32
+
+
+class Observer:
+    """The application. It opens its connections with the first request, and closes them in `close`.
+
+    A host that mounts it need not run its lifespan: Starlette does not run those of mounted applications.
+    """
+
+    def __init__(self, client: Client, options: ObserverOptions) -> None:
+        self._client = client
+        self._options = options
+        self._templates = Templates()
+        self._exits = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._ending = asyncio.Event()
+        self._sessions: Sessions | None = None
+        self._inner: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or take part in the lifespan of the server."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        inner = self._inner or await self._open()
+        await inner(scope, receive, send)
+
+    async def link(self, visitor: Visitor) -> str:
+        """Return the path of a link that signs this visitor in, once."""
+        if self._inner is None:
+            await self._open()
+        assert self._sessions is not None, "it was opened"
+        return f"/link?key={self._sessions.link(visitor)}"
+
+    def end_streams(self) -> None:
+        """End the streams of open pages: a server that stops would wait for them."""
+        self._ending.set()
+
+    async def close(self) -> None:
+        """Close the connections for reading; the client stays open."""
+        self.end_streams()
+        self._inner = None
+        await self._exits.aclose()
+
+    async def _open(self) -> ASGIApp:
+        async with self._opening:
+            if self._inner is None:
+                place = await self._exits.enter_async_context(place_of(self._client))
+                self._sessions = Sessions(os.urandom(SECRET_BYTES))
+                keeper = Doorkeeper(self._options, self._sessions)
+                answers = Answers(place, self._options, keeper, self._templates, self._ending)
+                self._inner = Guarded(_routed(answers), self._templates.style_digest, self._options.hosts)
+            return self._inner
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.close()
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+
+def app(
+    client: Client, auth: str | Authenticate = LINK, *, options: Mapping[str, Any] | None = None
+) -> Observer:
+    """Return the observer of a client's database, as an ASGI application.
+
+    `auth` says who sees it: a function that takes the request and returns a `Visitor`, or None for nobody,
+    or one of the words of `ObserverOptions`. `options` are the others of those.
+    """
+    return Observer(client, ObserverOptions(auth=auth, **(options or {})))
+
+
+def _routed(answers: Answers) -> Starlette:
+    routes: list[Route | Mount] = []
+    for page in PAGES:
+        routes += [
+            Route(page.path, answers.page(page), methods=["GET"]),
+            Route(f"/api/v1{'' if page.path == '/' else page.path}", answers.record(page), methods=["GET"]),
+        ]
+        if page.live:
+            routes.append(Route(f"/live{page.path}", answers.stream(page), methods=["GET"]))
+    routes += [
+        Route("/actions/{action}", answers.change, methods=["POST"]),
+        Route("/link", answers.link, methods=["GET"]),
+        Route("/sign-in", answers.sign_in, methods=["GET", "POST"]),
+        Route("/sign-out", answers.sign_out, methods=["POST"]),
+        Mount("/static", _Unchanging(packages=[("continuum.observer", "static")])),
+    ]
+    handlers = {404: answers.nothing_here, 405: answers.nothing_here}
+    return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # narrower than theirs
+
+
+class _Unchanging(StaticFiles):
+    """Files whose addresses name their version, so that browsers keep them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["cache-control"] = "public, max-age=3600"
+        return response
+
+
+__all__ = ["Observer", "Request", "app"]

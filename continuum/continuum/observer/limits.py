@@ -1,0 +1,34 @@
+"""Every limit of the observer, with its unit and the reason."""
+
+from __future__ import annotations
+
+# Connections for reading. More of them would let a few open pages take the database from the nodes.
+READERS = 4
+# A statement that takes longer is ended by the server, and its part of the page says so.
+STATEMENT_SECONDS = 2.0
+# The same with what a read does besides, such as waiting for one of the connections.
+PART_SECONDS = 3.0
+# A person notices no difference to a faster stream, and the database does.
+LIVE_EVERY_SECONDS = 1.0
+# Nothing is sent more often.
+SHORTEST_LIVE_SECONDS = 0.25
+# A page that takes long to read is read for so small a share of the time.
+LIVE_SHARE = 0.05
+# Proxies close a connection on which nothing comes for a minute.
+PING_SECONDS = 15
+# A working day: nobody signs in twice a day.
+SESSION_SECONDS = 12 * 3600
+# A link is for the person who started the observer, now.
+LINK_SECONDS = 600
+# A form is what a person types: a value for a signal, at most.
+FORM_BYTES = 1 << 20
+# A longer payload is cut.
+PAYLOAD_CHARACTERS = 64 * 1024
+# So many runs are on a page unless the address says otherwise.
+RUNS_PER_PAGE = 50
+# A run is looked for without an index among so many runs of the order.
+LOOKED_AT = 20_000
+# Events of a history on a page.
+EVENTS_PER_PAGE = 200
+# A stream ends with its next ping; a page is read within this.
+SHUTDOWN_SECONDS = 2

@@ -1,0 +1,8 @@
+"""The pages that each page links to, in order."""
+
+from __future__ import annotations
+
+NAVIGATION = (
+    ("/", "Overview"),
+    ("/runs", "Runs"),
+)

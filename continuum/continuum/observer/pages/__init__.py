@@ -1,0 +1,10 @@
+"""The pages of the observer: one file each, and the table of all of them."""
+
+from __future__ import annotations
+
+from continuum.observer.page import Page
+from continuum.observer.pages.overview import OVERVIEW
+from continuum.observer.pages.run import RUN
+from continuum.observer.pages.runs import RUNS
+
+PAGES: tuple[Page, ...] = (OVERVIEW, RUNS, RUN)

@@ -1,0 +1,71 @@
+"""`Visit`: one request of one visitor, as pages see it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+
+from continuum.client import Client
+from continuum.journal.port import Journal
+from continuum.observer.options import ObserverOptions
+from continuum.observer.place import Place
+from continuum.observer.visitor import Role, Visitor
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request: who makes it, of which database, with what in its address."""
+
+    request: Request
+    place: Place
+    options: ObserverOptions
+    visitor: Visitor
+    # What the address says, which for a live stream is that of its page.
+    path: str
+    asked: Mapping[str, str]
+
+    @property
+    def reads(self) -> Client:
+        """The client that only reads."""
+        return self.place.reads
+
+    @property
+    def journal(self) -> Journal:
+        """The journal that only reads."""
+        return self.place.journal
+
+    @property
+    def acting(self) -> Client:
+        """The client that changes; what it changes is on record as the visitor's."""
+        return self.place.client.as_actor(self.visitor.name, via="web")
+
+    def may(self, role: str) -> bool:
+        """Return whether the visitor may change what this role may change."""
+        return not self.options.read_only and self.visitor.may(Role[role.upper()])
+
+    @property
+    def sees_payloads(self) -> bool:
+        """Whether the visitor may see what runs work with."""
+        return self.visitor.may(Role.OPERATOR)
+
+    def parameter(self, name: str) -> Any:
+        """Return a part of the path, such as the id of a run."""
+        return self.request.path_params[name]
+
+    def now(self) -> datetime:
+        """Return the time of the database."""
+        return datetime.fromtimestamp(self.journal.now() / 1e6, UTC)
+
+    def address(self, path: str, **asked: object) -> str:
+        """Return the address of a page of the observer, wherever it is mounted."""
+        query = urlencode({name: value for name, value in asked.items() if value not in (None, "")})
+        return f"{self.request.scope.get('root_path', '')}{path}{'?' if query else ''}{query}"
+
+    def same(self, **changed: object) -> str:
+        """Return the address of this page with other parameters; None leaves one out."""
+        return self.address(self.path, **{**self.asked, **changed})
