@@ -6,7 +6,6 @@ kept between statements. Each method is one statement unless it says otherwise.
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import AsyncIterator, Sequence
 from math import inf
@@ -86,12 +85,13 @@ from continuum.journal.postgres.snapshots import load, load_compact, take_snapsh
 from continuum.journal.postgres.state_changes import PostgresStateChanges
 from continuum.journal.postgres.statements import statements_for
 from continuum.journal.postgres.stats import PostgresStatistics, renew
+from continuum.journal.postgres.stored_nodes import stored_about, stored_processes
 from continuum.journal.postgres.suspects import PostgresSuspects
 from continuum.journal.postgres.sweeps import Sweeps
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
 from continuum.journal.repeated_calls import CallsOfRuns
-from continuum.journal.silence import silences_as_json, silences_from_json
+from continuum.journal.silence import silences_from_json
 from continuum.telemetry.tallies import Tally
 
 log = logging.getLogger("continuum.journal")
@@ -204,9 +204,9 @@ class PostgresJournal(
             "pid": facts.pid if facts else None,
             "address": facts.address if facts else None,
             "state": facts.state if facts else None,
-            "processes": _stored_processes(facts) if facts else None,
+            "processes": stored_processes(facts) if facts else None,
             "workflows": list(facts.workflows) if facts else None,
-            "about": _stored_about(facts) if facts else None,
+            "about": stored_about(facts) if facts else None,
             "clock": machine_time(),
             **report_parameters(report),
         }
@@ -489,15 +489,3 @@ class PostgresJournal(
         if channel is not None and Topic.STARTED in topics:
             channels[self._statements.channel(channel)] = Topic.STARTED
         return listen(self._database, channels, enabled=self.listens, outage=self.outage)
-
-
-def _stored_processes(facts: NodeFacts) -> str:
-    """Return a node's processes as JSON: role, pid, waiting attempts; the first also has its connections."""
-    listed = [(role, pid, facts.waiting.get(pid, 0)) for role, pid in facts.processes]
-    return json.dumps([(*process, facts.connections) for process in listed[:1]] + listed[1:])
-
-
-def _stored_about(facts: NodeFacts) -> str:
-    """Return what a node reports about itself as JSON, with the pid that it is true for."""
-    silent = {"silent": silences_as_json(facts.silent)} if facts.silent else {}
-    return json.dumps({**(facts.code.as_json() if facts.code else {}), **silent, "pid": facts.pid})
