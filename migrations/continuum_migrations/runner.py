@@ -54,7 +54,7 @@ LEDGER = frozenset({"file", "checksum"})
 OLD_LEDGER = frozenset({"version", "name", "checksum"})
 
 # What the SQL makes that holds rows or shows them; the second of these ended with the old layout.
-_MAKES = re.compile(r"^CREATE (?:TABLE|OR REPLACE VIEW) \{schema\}\.(\w+)", re.MULTILINE)
+_MAKES = re.compile(r"^CREATE (?:(?:UNLOGGED )?TABLE|OR REPLACE VIEW) \{schema\}\.(\w+)", re.MULTILINE)
 _OF_NO_FILE = ("migrations", "cells")
 
 # Short enough that the name of a notification channel, `schema.topic`, stays below the server's 64 bytes.

@@ -192,6 +192,11 @@ class LocalActivities(Actor):
         """Whether an attempt is running or its result is not delivered yet."""
         return bool(self._running or self._background)
 
+    @property
+    def running(self) -> int:
+        """Return how many attempts are running."""
+        return len(self._running)
+
     async def _run_simply(self, attempt: Attempt) -> None:
         """The path of nearly every step: `_run_fully` for what needs nothing but the call."""
         try:

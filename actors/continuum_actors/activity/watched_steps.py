@@ -77,6 +77,11 @@ def _rest_of(
             error = None
 
 
+# How to recognise the frames of attempts, for those who show where a process is.
+watched_codes = (watched.__code__, watched_to_its_end.__code__)
+rest_of_code = _rest_of.__code__
+
+
 async def _without_exit(work: Coroutine[Any, Any, Any]) -> Any:
     """Turn what would end the loop, and with it every other activity, into an exception of this task."""
     try:

@@ -75,6 +75,14 @@ LONGEST_RENEWAL_SECONDS = 5.0
 LATE_RENEWAL_SECONDS = 1.0
 # A loop beats each second, or oftener. One that has not for so long is not only slow, and the node says so.
 REPORT_SILENCE_SECONDS = 2.0
+# While somebody looks at the node, it renews and reports this often; its processes have so long to answer.
+REPORT_EVERY_SECONDS = 1.0
+REPORT_ANSWER_SECONDS = 1.0
+# How late the loop of a process is, is seen from one call that is due so soon.
+LAG_SAMPLE_SECONDS = 0.01
+# The stacks of a process that are reported, in bytes of text, and the innermost frames of each.
+STACKS_BYTES = 64 * 1024
+STACK_FRAMES = 64
 # After an outage every process has renewed by then: it tries every two seconds, for up to five each time.
 RECONNECTING_SECONDS = 6.0
 # A longer error text is of no use and slows every reader down.

@@ -113,6 +113,10 @@ class ThreadPool:
         with self._changed:
             return max(0, len(self._waiting) - self._idle)
 
+    def busy(self) -> int:
+        """Return how many calls are running, without those that were given up."""
+        return len(self._running)
+
     def close(self) -> None:
         """Let every thread end when nothing waits for it. A call that comes later still gets a thread."""
         with self._changed:

@@ -37,9 +37,12 @@ from continuum_actors.node.host_process import (
     set_up_logging,
     until_set,
 )
+from continuum_actors.node.host_report import HostReporter
 from continuum_actors.node.lookout import Lookout
+from continuum_actors.node.node_reporter import KnownProcess, NodeReporter
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.node.recovery import LookForSuspects, Recovery, WorkerDied
+from continuum_actors.node.report_messages import StacksTold, StateTold, TellStacks, TellState
 from continuum_actors.node.reported_code import loaded_or_stored, reported_code
 from continuum_actors.tree import host_supervisor
 from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor, SystemClock
@@ -63,6 +66,8 @@ class ControlledNode:
         self._started: dict[str, ProcessStarted] = {}
         # Every pid this node ever had.
         self._pids: set[int] = set()
+        # How processes ended last, by their ids.
+        self._ends: dict[str, str | None] = {}
         self.state = "up"
 
     def started(self, notice: ProcessStarted) -> None:
@@ -74,6 +79,35 @@ class ControlledNode:
         """Remove a process that has died."""
         if (known := self._started.get(notice.process_id)) and known.incarnation == notice.incarnation:
             del self._started[notice.process_id]
+        self._ends[notice.process_id] = self.manner_of(notice)
+
+    def known_processes(self) -> Sequence[KnownProcess]:
+        """Return every process beside control."""
+        return [self._known(notice) for host, notice in self._started.items() if host != CONTROL]
+
+    def known_control(self) -> KnownProcess:
+        """Return this process."""
+        own = ProcessStarted(CONTROL, CONTROL, self._context.incarnation, os.getpid())
+        return self._known(own)
+
+    def _known(self, notice: ProcessStarted) -> KnownProcess:
+        last = self._context.liveness.read(notice.process_id)
+        return KnownProcess(
+            notice.process_id,
+            notice.role,
+            notice.pid,
+            notice.incarnation - 1,
+            self._ends.get(notice.process_id),
+            last.worker_id or None,
+            last.beat_at,
+        )
+
+    def ask(self, process_id: str, message: TellState | TellStacks) -> None:
+        """Ask a process how it is, or urgently where it is."""
+        if isinstance(message, TellStacks):
+            self._context.send_urgently(process_id, message)
+        else:
+            self._context.send(process_id, message)
 
     def pids(self) -> Collection[int]:
         """Return every pid that this node ever had."""
@@ -198,6 +232,8 @@ async def control_main(context: ProcessContext) -> None:
     # What their hosts have stored when they are ready.
     code.pinned_are_stored()
     node = ControlledNode(context, config, code)
+    own = HostReporter(CONTROL, CONTROL)
+    reporter = NodeReporter(config.node, node, own)
     registry = Registry()
 
     def expiring(seconds: float) -> None:
@@ -211,6 +247,7 @@ async def control_main(context: ProcessContext) -> None:
             node,
             ttl=config.settings.lease_ttl,
             expiring=expiring,
+            reporting=reporter.report,
         )
 
     # Only a node that boots tries blocked runs again, not an actor or a process that restarts.
@@ -246,7 +283,8 @@ async def control_main(context: ProcessContext) -> None:
     supervisor = host_supervisor(children, registry)
     try:
         async with supervisor:
-            context.on_message(lambda incoming: _received(node, registry, incoming))
+            own.describe = supervisor.describe
+            context.on_message(lambda incoming: _received(node, registry, reporter, incoming))
             context.ready()
             await until_set(context.drain_requested, supervisor.ref)
             node.state = "draining"
@@ -295,9 +333,11 @@ def random_fraction() -> float:
     return int.from_bytes(os.urandom(4), "big") / (1 << 32)
 
 
-def _received(node: ControlledNode, registry: Registry, incoming: Incoming) -> None:
+def _received(node: ControlledNode, registry: Registry, reporter: NodeReporter, incoming: Incoming) -> None:
     message = incoming.message
     match message:
+        case StateTold() | StacksTold():
+            reporter.told(message)
         case ProcessStarted():
             node.started(message)
             _cast(registry.whereis("heartbeater"), None)

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from continuum.engine.ids import WorkerId
+from continuum.journal.node_report_port import GivenReport, WantedReport
 from continuum.journal.port import NodeFacts
 from continuum.journal.resilient import ResilientJournal
 from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
+from continuum_actors.node.node_reporter import Leases
 from continuum_supervision import ExitReason
 
 log = logging.getLogger("continuum.node")
@@ -37,8 +39,15 @@ class Node(Protocol):
         ...
 
 
+# Gathers what somebody who looks at the node wants to see, within so many seconds.
+Reporting = Callable[[WantedReport, Leases, float], Awaitable[GivenReport]]
+
+
 class Heartbeater(LoopingActor):
-    """Renews leases; calls `expiring` with the seconds until the lease of some other worker runs out."""
+    """Renews leases; calls `expiring` with the seconds until the lease of some other worker runs out.
+
+    While somebody looks at the node it renews every second, and each time brings what `reporting` gathers.
+    """
 
     def __init__(
         self,
@@ -47,7 +56,11 @@ class Heartbeater(LoopingActor):
         *,
         ttl: float,
         expiring: Callable[[float], None],
+        reporting: Reporting | None = None,
     ) -> None:
+        self._reporting = reporting
+        self._wanted: WantedReport | None = None
+        self._held: frozenset[WorkerId] = frozenset()
         self._journal = journal
         self._node = node
         self._ttl = ttl
@@ -77,19 +90,42 @@ class Heartbeater(LoopingActor):
         every = min(self._ttl / limits.RENEWALS_PER_LEASE, limits.LONGEST_RENEWAL_SECONDS)
         while not self._leaving:
             self._now.clear()
+            report = await self._gathered(every)
+            if self._leaving:
+                return
             facts = self._node.facts()
-            renewal = await self._journal.renew(self._node.workers(), self._ttl, facts)
+            renewal = await self._journal.renew(self._node.workers(), self._ttl, facts, report)
             if not self._counted and facts is not None and facts.connections:
                 self._counted = True
                 await self._count_connections()
             self._report(renewal.others, every)
             if renewal.drain:
                 self._node.drain()
+            wanted = None if self._reporting is None else renewal.wanted
+            begun = self._wanted is None and wanted is not None
+            self._held, self._wanted = renewal.held, wanted
+            if begun:
+                # The first answer comes at once.
+                continue
+            nap = every if self._wanted is None else min(every, limits.REPORT_EVERY_SECONDS)
             try:
-                async with asyncio.timeout(every):
+                async with asyncio.timeout(nap):
                     await self._now.wait()
             except TimeoutError:
                 continue
+
+    async def _gathered(self, every: float) -> GivenReport | None:
+        """Return what those who look want to see; a fault in that does not keep the node from renewing."""
+        if self._wanted is None or self._reporting is None:
+            return None
+        age = asyncio.get_running_loop().time() - self._renewed_at
+        try:
+            return await self._reporting(
+                self._wanted, Leases(self._held, age), min(every / 2, limits.REPORT_ANSWER_SECONDS)
+            )
+        except Exception:
+            log.exception("what this node is asked to report of itself could not be gathered")
+            return None
 
     async def _count_connections(self) -> None:
         """Warn before the server is full: now that this node is listed, it counts too."""

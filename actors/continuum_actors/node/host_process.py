@@ -20,6 +20,7 @@ from continuum_actors.host.messages import FindRun, Forwarded, HasMail, RunFound
 from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.fatal_calls import watch_fatal_calls
 from continuum_actors.node.garbage_collection import tune_for_good
+from continuum_actors.node.host_report import HostReporter
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
 from continuum_supervision import ActorRef, ChildSpec
@@ -46,15 +47,17 @@ class ControlLink:
 async def run_host_main(context: ProcessContext) -> None:
     """Run a run host until the node stops."""
     tune_for_good()
+    reporter = _reporter(context, "run_host")
     host = _host(context, "run_host")
     if await connected(host.journal, context.drain_requested):
-        await serve(context, host, run_host_children(host))
+        await serve(context, host, run_host_children(host), reporter)
 
 
 async def quarantine_host_main(context: ProcessContext) -> None:
     """Run a quarantine host: once there are suspects it is a run host that claims nothing else."""
     needed = asyncio.Event()
-    context.on_message(lambda incoming: _needed(needed, incoming))
+    reporter = _reporter(context, QUARANTINE_HOST)
+    context.on_message(lambda incoming: _needed(needed, reporter, incoming))
     context.ready()
     if not await _first(needed, context.drain_requested):
         return
@@ -65,10 +68,18 @@ async def quarantine_host_main(context: ProcessContext) -> None:
     # One thread, and nothing stays in memory that waits: who is on trial is alone.
     host.settings = replace(host.settings, live_suspended_runs=0)
     if await connected(host.journal, context.drain_requested):
-        await serve(context, host, run_host_children(host))
+        await serve(context, host, run_host_children(host), reporter)
 
 
-def _needed(needed: asyncio.Event, incoming: Incoming) -> None:
+def _reporter(context: ProcessContext, role: str) -> HostReporter:
+    """Answer those who ask where this process is, from now on."""
+    reporter = HostReporter(context.process_id, role, lambda told: context.send(CONTROL, told))
+    context.on_urgent(lambda incoming: reporter.received_urgently(incoming.message))
+    return reporter
+
+
+def _needed(needed: asyncio.Event, reporter: HostReporter, incoming: Incoming) -> None:
+    reporter.received(incoming.message)
     if isinstance(incoming.message, SuspectsWait):
         needed.set()
 
@@ -84,9 +95,10 @@ async def _first(wanted: asyncio.Event, other: asyncio.Event) -> bool:
 
 async def activity_host_main(context: ProcessContext) -> None:
     """Run an activity host until the node stops."""
+    reporter = _reporter(context, "activity_host")
     host = _host(context, "activity_host")
     if await connected(host.journal, context.drain_requested):
-        await serve(context, host, activity_host_children(host))
+        await serve(context, host, activity_host_children(host), reporter)
 
 
 def set_up_logging(config: ProcessConfig, process: str) -> None:
@@ -117,7 +129,9 @@ def _host(context: ProcessContext, role: str) -> Host:
     )
 
 
-async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) -> None:
+async def serve(
+    context: ProcessContext, host: Host, children: list[ChildSpec], reporter: HostReporter
+) -> None:
     """Run a process's actors until the node stops, there is a reason to replace it, or they give up.
 
     All hosts of a node drain at the same time, and each leaves once it has drained: none claims what
@@ -132,7 +146,8 @@ async def serve(context: ProcessContext, host: Host, children: list[ChildSpec]) 
         watch_tasks(asyncio.get_running_loop(), host.pulse)
         async with host_supervisor(children) as supervisor:
             context.own_liveness.backlog = host.threads.waiting
-            context.on_message(lambda incoming: _received(host, incoming))
+            reporter.host, reporter.describe = host, supervisor.describe
+            context.on_message(lambda incoming: _received(host, reporter, incoming))
             context.ready()
             await until_set(context.drain_requested, supervisor.ref, host.leftovers.too_many, host.crowded)
             if supervisor.ref.alive:
@@ -180,8 +195,9 @@ async def let_tasks_end() -> None:
         await asyncio.wait(ending, timeout=limits.TASKS_END_SECONDS)
 
 
-def _received(host: Host, incoming: Incoming) -> None:
+def _received(host: Host, reporter: HostReporter, incoming: Incoming) -> None:
     message: Any = incoming.message
+    reporter.received(message)
     if isinstance(message, FindRun) and host.role == "run_host":
         host.locator.find(message)
     if isinstance(message, SuspectsWait):

@@ -31,8 +31,10 @@ from continuum_actors.host.thread_pool import ThreadPool
 from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.garbage_collection import collector
 from continuum_actors.node.heartbeater import Heartbeater, Listing
+from continuum_actors.node.host_report import HostReporter
 from continuum_actors.node.journal_keeper import JournalKeeper, JournalOpening
 from continuum_actors.node.lookout import Lookout
+from continuum_actors.node.node_reporter import SingleReporter
 from continuum_actors.node.recovery import Recovery
 from continuum_actors.node.reported_code import reported_code
 from continuum_actors.tree import MAX_RESTARTS, MAX_SECONDS, run_host_children
@@ -289,7 +291,13 @@ class InProcessEngine(Supervisor):
             self._process,
             ttl=self.host.settings.lease_ttl,
             expiring=self._expiring,
+            reporting=self._reporter().report,
         )
+
+    def _reporter(self) -> SingleReporter:
+        own = HostReporter("run_host", "run_host")
+        own.host, own.describe = self.host, self.describe
+        return SingleReporter(self.host.node, own, lambda: self._process.state)
 
     def _expiring(self, seconds: float) -> None:
         recovery = self._control_actors.whereis("recovery")

@@ -9,17 +9,19 @@ import click
 
 from continuum.cli.changes import changing_options, yes_option
 from continuum.cli.completed_words import node_names
-from continuum.cli.database import Target, ask, ask_journal, database_options, json_option
+from continuum.cli.database import Target, ask_journal, database_options, json_option
 from continuum.cli.empty_answers import say_nothing
+from continuum.cli.node_trees import stack_lines, tree_lines
 from continuum.cli.printing import print_table, say
 from continuum.cli.single_changes import drain_one
-from continuum.client import Client
 from continuum.errors import NodeNotFound
 from continuum.journal.connection_room import ConnectionRoom
 from continuum.journal.facts import NodeRow
 from continuum.journal.port import Journal
 from continuum.operations.actor import Actor
 from continuum.operations.json_text import to_json
+from continuum.operations.node_watch import WatchedNode, ask_node
+from continuum.operations.stored_records import as_json as record_as_json
 
 
 @click.group(no_args_is_help=False)
@@ -61,21 +63,64 @@ def list_nodes(as_json: bool, dsn: str | None, schema: str) -> None:
 
 @nodes.command(short_help="Show the node NAME and its processes.")
 @click.argument("name", shell_complete=node_names)
+@click.option("--tree", is_flag=True, help="Ask it for its actors as they are now, and wait up to 7 s.")
+@click.option("--stacks", is_flag=True, help="Ask it where its threads and tasks are, too.")
 @json_option
 @database_options
-def show(name: str, as_json: bool, dsn: str | None, schema: str) -> None:
-    """Show the node NAME, its processes, and the runs and tasks that each of them owns."""
+def show(name: str, tree: bool, stacks: bool, as_json: bool, dsn: str | None, schema: str) -> None:
+    """Show the node NAME, its processes, and the runs and tasks that each of them owns.
 
-    async def finding(client: Client) -> NodeRow:
-        node = next((node for node in await client.nodes() if node.node == name), None)
-        if node is None:
-            raise NodeNotFound(name)
-        return node
+    With --tree it is asked for the actors of each process: what they do, how many messages wait for each, how
+    often it was restarted and why. With --stacks it is asked for the file, line and function that each thread
+    and task is in, also in a process that is stuck. A node on any machine answers, through the database.
+    """
 
-    node = ask(Target(dsn, schema), finding)
+    async def finding(journal: Journal) -> tuple[NodeRow, WatchedNode | None]:
+        node = await _node(journal, name)
+        if not (tree or stacks):
+            return node, None
+        watched = await ask_node(journal, name, stacks=stacks)
+        return await _node(journal, name), watched or WatchedNode(name)
+
+    node, watched = ask_journal(Target(dsn, schema), finding)
     if as_json:
-        click.echo(to_json(_facts(node)))
-        return
+        click.echo(to_json(_facts(node) | ({} if watched is None else _watched(watched))))
+    else:
+        _show(node)
+        if watched is not None and watched.report is not None:
+            say("\n".join(tree_lines(watched.report) if tree else ()))
+            say("\n".join(stack_lines(watched.stacks or ()) if stacks else ()))
+    if watched is not None and watched.report is None:
+        say(_why_none(node, watched), err=True)
+        raise SystemExit(1)
+
+
+async def _node(journal: Journal, name: str) -> NodeRow:
+    node = next((node for node in await journal.nodes() if node.node == name), None)
+    if node is None:
+        raise NodeNotFound(name)
+    return node
+
+
+def _why_none(node: NodeRow, watched: WatchedNode) -> str:
+    if watched.unreadable:
+        release = "another release" if node.code is None else f"release {node.code.release}"
+        return f"node {node.node} reports what this release cannot read: ask with {release}, which it runs"
+    return (
+        f"node {node.node} does not answer: it was heard from {node.lease_age:.1f} s ago; "
+        "if it has died, others take over its runs when its lease has run out"
+    )
+
+
+def _watched(watched: WatchedNode) -> dict[str, Any]:
+    return {
+        "report": None if watched.report is None else record_as_json(watched.report),
+        "report_age": watched.age,
+        "stacks": None if watched.stacks is None else record_as_json(watched.stacks),
+    }
+
+
+def _show(node: NodeRow) -> None:
     served = "all" if node.namespaces is None else ", ".join(node.namespaces)
     say(f"node        {node.node}")
     click.echo(f"state       {node.state}, heard from {node.lease_age:.1f} s ago")

@@ -165,6 +165,10 @@ class Connection(Protocol):
         """Close every connection."""
         ...
 
+    def open_connections(self) -> int:
+        """Return how many connections to the server are open, 0 without a server."""
+        ...
+
 
 class Runs(EndedRuns, ParkedRuns, OperatedRuns, Protocol):
     """Runs and their inboxes, as any process sees them."""

@@ -84,11 +84,11 @@ class Child:
     def has_exited(self) -> bool:
         return self.process is not None and not self.process.is_alive()
 
-    def queue_message(self, payload: bytes) -> None:
+    def queue_message(self, payload: bytes, *, urgent: bool = False) -> None:
         """Queue a message; if too many wait, drop the oldest."""
         if len(self._waiting) - len(self._notices) >= MESSAGES_KEPT_WHILE_DOWN:
             self._drop_oldest_message()
-        self._waiting.append(Delivery(payload))
+        self._waiting.append(Delivery(payload, urgent=urgent))
 
     def queue_notice(self, payload: bytes) -> None:
         """Queue a notice; it is kept until it is acknowledged, across restarts."""

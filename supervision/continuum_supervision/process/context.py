@@ -18,6 +18,7 @@ from continuum_supervision.process.liveness import LivenessBoard, LivenessSlot
 from continuum_supervision.process.wire import (
     BecameReady,
     Deliveries,
+    Delivery,
     KillSibling,
     NoticesHandled,
     Outgoing,
@@ -59,6 +60,7 @@ class ProcessContext:
         self._inbox: deque[tuple[Incoming, int | None]] = deque()
         self._arrived = asyncio.Event()
         self._callback: Callable[[Incoming], None] | None = None
+        self._urgent_callback: Callable[[Incoming], None] | None = None
         self._unacknowledged: int | None = None
 
     async def receive(self) -> Incoming:
@@ -75,6 +77,13 @@ class ProcessContext:
         self._callback = callback
         self._call_back()
 
+    def on_urgent(self, callback: Callable[[Incoming], None]) -> None:
+        """Pass urgent messages to a callback in the main thread of the process; others are dropped.
+
+        It must be quick, touch nothing of the loop's, and raise nothing that it can answer.
+        """
+        self._urgent_callback = callback
+
     def ready(self) -> None:
         """Report that this process is ready; the launcher waits until every process has."""
         self._send(BecameReady())
@@ -82,6 +91,10 @@ class ProcessContext:
     def send(self, process_id: str, message: object) -> None:
         """Send to a sibling, at most once; the message is kept while the sibling is being restarted."""
         self._send(ToSibling(process_id, pickle.dumps(Incoming(message, self.process_id, None))))
+
+    def send_urgently(self, process_id: str, message: object) -> None:
+        """Send to a sibling as `send` does; its `on_urgent` gets it, also while its loop is stuck."""
+        self._send(ToSibling(process_id, pickle.dumps(Incoming(message, self.process_id, None)), urgent=True))
 
     def send_to_peer(self, node: str, process_id: str, message: object) -> None:
         """Send to a process of another node, at most once; dropped if no such node is up."""
@@ -99,21 +112,38 @@ class ProcessContext:
     def deliver(self, arrived: Deliveries) -> None:
         """Receive a batch; called in the loop."""
         for delivery in arrived.deliveries:
-            try:
-                incoming = unpickled(delivery.payload)
-                assert isinstance(incoming, Incoming)
-            except Exception:
-                logger.exception(
-                    "process %s cannot read a message: do all processes run the same code?", self.process_id
-                )
-                continue
-            self._inbox.append((incoming, delivery.notice))
+            incoming = None if delivery.urgent else self._opened(delivery)
+            if incoming is not None:
+                self._inbox.append((incoming, delivery.notice))
         if arrived.drain:
             self.drain_requested.set()
         if arrived.shutdown:
             self.shutdown_requested.set()
         self._arrived.set()
         self._call_back()
+
+    def deliver_urgent(self, arrived: Deliveries) -> None:
+        """Receive what is urgent of a batch; called in the main thread of the process."""
+        for delivery in arrived.deliveries:
+            incoming = self._opened(delivery) if delivery.urgent else None
+            if incoming is None or self._urgent_callback is None:
+                continue
+            try:
+                self._urgent_callback(incoming)
+            except Exception:
+                # It would end the thread that sends and receives for this process.
+                logger.exception("process %s could not handle an urgent message", self.process_id)
+
+    def _opened(self, delivery: Delivery) -> Incoming | None:
+        try:
+            incoming = unpickled(delivery.payload)
+            assert isinstance(incoming, Incoming)
+        except Exception:
+            logger.exception(
+                "process %s cannot read a message: do all processes run the same code?", self.process_id
+            )
+            return None
+        return incoming
 
     def _call_back(self) -> None:
         while self._callback is not None and self._inbox:

@@ -256,8 +256,8 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
     def _handle_outgoing(self, child: Child, incarnation: int, outgoing: Outgoing) -> None:
         current = child.alive and child.incarnation == incarnation
         match outgoing:
-            case ToSibling(target, payload):
-                self._deliver(target, payload)
+            case ToSibling(target, payload, urgent):
+                self._deliver(target, payload, urgent=urgent)
             case ToPeer(node, target, payload):
                 self._peer_link.send(node, target, payload)
             case ToLauncher(payload):
@@ -276,12 +276,12 @@ class ProcessSupervisor(Actor):  # type: ignore[misc]
             case never:
                 assert_never(never)
 
-    def _deliver(self, target: str, payload: bytes) -> None:
+    def _deliver(self, target: str, payload: bytes, *, urgent: bool = False) -> None:
         child = self._children.get(target)
         if child is None:
             logger.warning("a message for %s was dropped: this node has no such process", target)
             return
-        child.queue_message(payload)
+        child.queue_message(payload, urgent=urgent)
 
     def _kill(self, process_id: str, incarnation: int) -> None:
         child = self._children.get(process_id)

@@ -36,13 +36,15 @@ class ProcessThread:
         self._thread.start()
 
     def deliver(self, arrived: Deliveries) -> None:
-        """Pass a batch to the loop; called from another thread."""
+        """Pass a batch to the loop, but what is urgent to main at once; called from another thread."""
         with self._lock:
             loop, context = self._loop, self._context
             if loop is None or context is None:
                 self._early.append(arrived)
             elif not loop.is_closed():
                 loop.call_soon_threadsafe(context.deliver, arrived)
+        if context is not None and any(delivery.urgent for delivery in arrived.deliveries):
+            context.deliver_urgent(arrived)
 
     def take_outgoing(self) -> tuple[Outgoing, ...]:
         """Take everything that main has sent since the last call."""

@@ -10,10 +10,14 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One message for a process; a notice has a number and is kept until the process has handled it."""
+    """One message for a process; a notice has a number and is kept until the process has handled it.
+
+    An urgent one is handled in the main thread of the process, also while its loop does not turn.
+    """
 
     payload: bytes
     notice: int | None = None
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +31,11 @@ class Deliveries:
 
 @dataclass(frozen=True, slots=True)
 class ToSibling:
-    """A message for a process of the same node."""
+    """A message for a process of the same node, urgent as in `Delivery`."""
 
     target: str
     payload: bytes
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

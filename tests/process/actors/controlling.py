@@ -12,7 +12,7 @@ from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
 from continuum.versions.loaded_code import Code
 from continuum_actors.node.cluster import Cluster
-from continuum_actors.node.heartbeater import Heartbeater
+from continuum_actors.node.heartbeater import Heartbeater, Reporting
 from continuum_actors.node.recovery import Recovery
 from continuum_actors.tree import host_supervisor
 from continuum_supervision import ChildSpec, Registry, Supervisor, SystemClock
@@ -77,7 +77,7 @@ class Control:
         await eventually(lambda: self.registry.whereis(name) not in (None, victim), f"no other {name}")
 
 
-async def control_on(on: Stage, *, ttl: float) -> Control:
+async def control_on(on: Stage, *, ttl: float, reporting: Reporting | None = None) -> Control:
     """Start the actors; they stop at the end of the test."""
     journal = PostgresJournal(on.dsn, schema=on.schema)
     await journal.open()
@@ -100,7 +100,7 @@ async def control_on(on: Stage, *, ttl: float) -> Control:
         ChildSpec("cluster", lambda: Cluster(journal, NODE, node, listens=True, peers=peers), name="cluster"),
         ChildSpec(
             "heartbeater",
-            lambda: Heartbeater(resilient, node, ttl=ttl, expiring=expiring),
+            lambda: Heartbeater(resilient, node, ttl=ttl, expiring=expiring, reporting=reporting),
             name="heartbeater",
         ),
     ]

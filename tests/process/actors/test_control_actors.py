@@ -10,6 +10,7 @@ import pytest
 
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.errors import JournalUnavailable
+from continuum.journal.node_report_port import GivenReport, WantedReport
 from continuum.journal.port import Loaded, Renewal, Topic
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
@@ -17,6 +18,7 @@ from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.messages import Forwarded, NodeHello
 from continuum_actors.node.heartbeater import Heartbeater
+from continuum_actors.node.node_reporter import Leases
 from continuum_actors.node.recovery import GRACE_SECONDS, Recovery
 from continuum_actors.tree import host_supervisor
 from continuum_supervision import SHUTDOWN, ChildSpec, SystemClock
@@ -65,6 +67,30 @@ async def test_a_failed_renewal_is_retried(
         assert failures == [0]
         assert control.registry.whereis("heartbeater") is heartbeater
         assert "renewing leases: the connection is gone" in caplog.text
+
+
+async def test_leases_are_renewed_whatever_happens_to_a_report(
+    dsn: str, schema: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    asked: list[WantedReport] = []
+
+    async def failing(wanted: WantedReport, leases: Leases, seconds: float) -> GivenReport:
+        asked.append(wanted)
+        raise ValueError("odd")
+
+    async with stage(dsn, schema) as on:
+        worker = await on.journal.register_worker(NODE, "run_host", 4711, SHORT_LEASE_S)
+        control = await control_on(on, ttl=SHORT_LEASE_S, reporting=failing)
+        heartbeater = control.registry.whereis("heartbeater")
+        control.node.registered.append(worker.id)
+        await on.until(lambda: on.holds("select exists (select from {schema}.nodes)"), "no renewal")
+        await on.journal.want_report(NODE, 60.0, stacks=True)
+        await eventually(lambda: len(asked) > 2, "nobody reports")
+        (ends,) = (await on.sql("select expires_at from {schema}.workers"))[0]
+        await on.until(lambda: on.holds("select expires_at > %s from {schema}.workers", ends), "no renewal")
+        assert control.registry.whereis("heartbeater") is heartbeater
+        assert "could not be gathered" in caplog.text
+        assert set(asked) == {WantedReport(stacks=1)}
 
 
 async def test_a_heartbeater_stops_when_its_renewal_has_been_answered(

@@ -20,6 +20,7 @@ from continuum_actors.activity.local_activities import LocalActivities
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
 from continuum_actors.node.host_process import serve
+from continuum_actors.node.host_report import HostReporter
 from continuum_supervision import Actor, ChildSpec, SupervisorGaveUp, spawn
 from tests.hostile_exceptions import make
 from tests.process.actors.hosting import (
@@ -172,8 +173,9 @@ async def test_a_process_ends_when_its_supervisor_gives_up(dsn: str, schema: str
         tree = await on.tree(harmless)
         context: Any = Stop()
         async with asyncio.timeout(DEADLINE_S):
+            reporter = HostReporter("run_host-1", "run_host")
             with pytest.raises(SupervisorGaveUp):
-                await serve(context, tree.host, [ChildSpec("doomed", Doomed)])
+                await serve(context, tree.host, [ChildSpec("doomed", Doomed)], reporter)
 
 
 async def test_a_refused_write_blocks_its_run_and_no_other(

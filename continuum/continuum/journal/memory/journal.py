@@ -52,6 +52,10 @@ class MemoryJournal(
         """Return None: there is no server."""
         return None
 
+    def open_connections(self) -> int:
+        """Return 0: there is no server."""
+        return 0
+
     async def close(self) -> None:
         """End every iteration over notifications; what is stored stays."""
         self._notifications.close()

@@ -39,6 +39,10 @@ class ConnectionPool:
         """Return a context in which the caller has a connection of its own."""
         return _Use(self)
 
+    def opened(self) -> int:
+        """Return how many connections there are, idle ones and used ones."""
+        return len(self._idle) + len(self._used)
+
     def require_open(self) -> None:
         """Raise `JournalUnavailable` after `close`."""
         if self.closed:

@@ -88,6 +88,10 @@ class Database:
             await self._pool.close()
             await self._lane.close()
 
+    def opened(self) -> int:
+        """Return how many connections are open."""
+        return self._pool.opened() + self._lane.connected
+
     async def fetch(
         self, statement: str, parameters: Parameters = (), *, silence: float | None = None
     ) -> Rows:

@@ -31,6 +31,9 @@ class PostgresNodeReports:
 
     _database: Database
 
+    def open_connections(self) -> int:
+        return self._database.opened()
+
     async def want_report(self, node: NodeId, seconds: float, *, stacks: bool = False) -> int | None:
         asked = {
             "node": node,
