@@ -245,6 +245,25 @@ async def test_versions_are_listed_with_their_number_of_open_runs(journal: Journ
     assert running.version == "v1"
 
 
+async def test_contracts_are_kept_with_their_versions(journal: Journal) -> None:
+    first, second = {"input": {"type": "object"}, "b": 1, "a": 2}, {"input": {"type": "array"}}
+    await journal.register_versions([version("v1", contract=first), version("v0", "0")])
+    await journal.register_versions([version("v2", "2", contract=second)])
+    # A node registers once more without it before it knows it.
+    await journal.register_versions([version("v1")])
+
+    rows = await journal.contracts("orders")
+
+    assert [(row.version, row.label, row.contract) for row in rows] == [
+        ("v1", "1", first),
+        ("v2", "2", second),
+    ]
+    assert list(rows[0].contract) == ["input", "b", "a"], "a form has its fields in the order of the code"
+    assert rows[0].registered_at >= rows[1].registered_at > 0
+    assert [row.contract for row in await journal.versions()] == [None] * 3
+    assert await journal.contracts("refunds") == []
+
+
 @pytest.mark.parametrize(
     ("counted", "listed"),
     [

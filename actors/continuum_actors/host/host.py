@@ -301,6 +301,7 @@ class Versions(Protocol):
     state: str
     registered: int
     ready: asyncio.Event
+    described: asyncio.Event
 
 
 class NotStarted:

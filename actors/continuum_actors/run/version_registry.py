@@ -2,8 +2,9 @@
 
 It is ready once the journal has every version, with the source of the pinned ones. Until then
 runs of pinned code are not claimed, because after a deploy no node could continue them. After
-that it looks regularly for open runs of pinned versions that are not loaded here, loads those
-from their source, and registers again what is loaded here and was deleted from the journal.
+that it registers what each version takes and returns (its contract), looks regularly for open runs of pinned
+versions that are not loaded here, loads those from their source, and registers again what is loaded here
+and was deleted from the journal.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 from collections.abc import Sequence
 
 from continuum.codec.signal_contracts import declared
+from continuum.contracts.documents import storable
 from continuum.definitions.workflow import Workflow
 from continuum.errors import UnknownVersion
 from continuum.journal.port import VersionRow
@@ -33,6 +35,8 @@ class VersionRegistry(LoopingActor):
         self.state = "starting"
         self.registered = 0
         self.ready = asyncio.Event()
+        # Set once the journal has the contracts, too.
+        self.described = asyncio.Event()
 
     def init(self) -> None:
         self._host.version_registry = self
@@ -45,18 +49,23 @@ class VersionRegistry(LoopingActor):
 
     async def _work(self) -> None:
         host = self._host
-        rows = [version_row(workflow) for workflow in host.code.all_workflows]
+        loaded = host.code.all_workflows
+        rows = [version_row(workflow) for workflow in loaded]
         await self._register(rows)
         host.code.pinned_are_stored()
         self.registered = len(rows)
         self.state = "ready"
         self.ready.set()
+        # Only now: work does not wait for what forms are made of.
+        described = [row._replace(contract=storable(each)) for row, each in zip(rows, loaded, strict=True)]
+        await self._register(described)
+        self.described.set()
         while host.code.pinned:
             stored = await host.journal.versions(counted=1)
             await self._load_pinned(stored)
             known = {(row.workflow, row.version) for row in stored if row.registered_at}
             # `gc` may have deleted a version while no run used it; new runs of it will still begin.
-            await self._register([row for row in rows if (row.workflow, row.version) not in known])
+            await self._register([row for row in described if (row.workflow, row.version) not in known])
             await asyncio.sleep(limits.PINNED_VERSIONS_SECONDS * (0.75 + host.random_fraction() / 2))
 
     async def _register(self, rows: Sequence[VersionRow]) -> None:

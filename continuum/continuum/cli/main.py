@@ -33,6 +33,7 @@ COMMANDS = {
     "audit": "audit",
     "check": "check",
     "completion": "completion",
+    "contracts": "contracts",
     **dict.fromkeys(("debug", "replay"), "time_travel"),
     "demo": "demo",
     "doctor": "doctor",

@@ -1,62 +1,33 @@
-"""Values on the command line: JSON in, JSON or plain text out.
+"""Values on the command line. They are printed by `continuum.operations.json_text`.
 
-A value that JSON cannot express is a map with one key, a dollar sign and the name of its type:
-`{"$datetime": "2026-01-31T09:00:00Z"}`. The command line does not know which types a workflow
-takes, so the user states them; they are never guessed.
+How JSON states what it cannot express is in `continuum.contracts.typed_json`.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
-from functools import partial
 from typing import Any
-from uuid import UUID
 
 import click
 
+from continuum.contracts.typed_json import NotAValue, read_json
 from continuum.quoting import quoted
 
-_TYPED: dict[str, Callable[[Any], Any]] = {
-    "$datetime": datetime.fromisoformat,
-    "$date": date.fromisoformat,
-    "$time": time.fromisoformat,
-    # In seconds, as `to_json` writes it.
-    "$timedelta": lambda seconds: timedelta(seconds=seconds),
-    "$Decimal": Decimal,
-    "$UUID": UUID,
-    "$bytes": partial(base64.b64decode, validate=True),
-}
 
-
-def json_value(text: str, *, read_map: Callable[[dict[str, Any]], Any] | None = None) -> Any:
+def json_value(text: str) -> Any:
     """Read an argument that is JSON. The usual mistake is text without quotes."""
-    try:
-        return json.loads(text, object_hook=read_map)
-    except ValueError:
-        raise click.BadParameter(
-            f"{quoted(text)} is not JSON; text is quoted twice, like '\"text\"'"
-        ) from None
-    except RecursionError:
-        raise click.BadParameter("the JSON is nested too deeply; use a flatter value") from None
+    return _read(text, typed=False)
 
 
 def typed_json(text: str) -> Any:
     """Read an argument that is JSON, with typed values as maps like `{"$date": "2026-01-31"}`."""
-    return json_value(text, read_map=_typed)
+    return _read(text, typed=True)
 
 
-def _typed(read: dict[str, Any]) -> Any:
-    name = next(iter(read)) if len(read) == 1 else ""
-    if name not in _TYPED:
-        return read
+def _read(text: str, *, typed: bool) -> Any:
     try:
-        return _TYPED[name](read[name])
-    except (ValueError, TypeError, AttributeError, ArithmeticError):
-        raise click.BadParameter(f"{json.dumps(read)} is not a valid {name[1:]}") from None
+        return read_json(text, typed=typed)
+    except NotAValue as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -193,7 +193,7 @@ class ArgumentsCodec:
             raise DurableTermError(f"{self._path}{step}{mismatch.where}", mismatch.reason) from mismatch
 
     def _check_for(self, parameter: Parameter) -> Check | None:
-        hint = self._hints.get(parameter.name, Any)
+        hint = self.annotations.get(parameter.name, Any)
         return None if typing.get_origin(hint) is typing.Unpack else completeness_check(hint)
 
     def _check_stored(self, args: list[Any], kwargs: dict[str, Any]) -> None:
@@ -228,7 +228,8 @@ class ArgumentsCodec:
     # further down in its module do not exist yet.
 
     @cached_property
-    def _hints(self) -> dict[str, Any]:
+    def annotations(self) -> dict[str, Any]:
+        """The annotations of the parameters by name; a parameter without one takes anything."""
         return resolve_hints(self._function, self._names)
 
     @cached_property
@@ -251,10 +252,10 @@ class ArgumentsCodec:
     def _kept_and_fit(self, parameter: Parameter) -> tuple[frozenset[type], Fit | None]:
         """Return the types whose values stay unchanged, and what makes the others fit."""
         fit = self._fit_for(parameter)
-        return frozenset() if fit is None else shape_of(self._hints[parameter.name]).keeps, fit
+        return frozenset() if fit is None else shape_of(self.annotations[parameter.name]).keeps, fit
 
     def _fit_for(self, parameter: Parameter) -> Fit | None:
-        hint = self._hints.get(parameter.name, Any)
+        hint = self.annotations.get(parameter.name, Any)
         if typing.get_origin(hint) is typing.Unpack:
             return None
         try:

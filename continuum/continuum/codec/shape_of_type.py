@@ -122,7 +122,7 @@ def _compile_generic(annotation: Any, origin: Any, arguments: tuple[Any, ...]) -
     if origin in _WRAPPERS:
         return shape_of(arguments[0])
     if origin is typing.Union or origin is types.UnionType:
-        return union([shape_of(member) for member in _members(arguments)], _literal_fields)
+        return union([shape_of(member) for member in _members(arguments)], literal_fields)
     if origin is typing.Literal:
         return literal(arguments)
     if origin is tuple:
@@ -246,7 +246,8 @@ def _unresolved(annotation: str | typing.ForwardRef) -> Shape:
     return Shape(fit)
 
 
-def _literal_fields(cls: type) -> dict[str, frozenset[Any]]:
+def literal_fields(cls: type) -> dict[str, frozenset[Any]]:
+    """Return the fields of a record that are annotated as literals, with these."""
     hints = typing.get_type_hints(cls)
     return {
         name: frozenset(typing.get_args(hint))

@@ -10,7 +10,7 @@ refused when it is compiled, not when a stored value is read.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -85,7 +85,7 @@ def _first_that_fits(shapes: list[Shape]) -> Shape:
 def _records_shape(
     records: list[Shape], literals_of: Callable[[type], Mapping[str, frozenset[Any]]]
 ) -> Shape:
-    choose = _by_literal(records, literals_of) or _by_required_field(records)
+    choose = _choice(records, literals_of)
 
     def fit(value: Any) -> Any:
         if type(value) is not dict:
@@ -98,9 +98,26 @@ def _records_shape(
     return Shape(fit, frozenset((dict,)))
 
 
-def _by_literal(
-    records: list[Shape], literals_of: Callable[[type], Mapping[str, frozenset[Any]]]
-) -> Choice | None:
+def _choice(records: list[Shape], literals_of: Callable[[type], Mapping[str, frozenset[Any]]]) -> Choice:
+    by_literal = told_by_literal(records, literals_of)
+    if by_literal is not None:
+        literal, by_value = by_literal
+        return lambda value: _look_up(by_value, value.get(literal))
+    known, last = told_by_field(records)
+
+    def choose(value: dict[str, Any]) -> Shape | None:
+        for name, shape in known:
+            if name in value:
+                return shape
+        return last
+
+    return choose
+
+
+def told_by_literal(
+    records: Sequence[Shape], literals_of: Callable[[type], Mapping[str, frozenset[Any]]]
+) -> tuple[str, Mapping[Any, Shape]] | None:
+    """Return the field whose literals tell these records apart, and the record of each; None without one."""
     tables = [literals_of(shape.record) for shape in records if shape.record is not None]
     for name in tables[0]:
         if all(name in table for table in tables):
@@ -110,7 +127,7 @@ def _by_literal(
                 for value in table[name]
             }
             if len(by_value) == sum(len(table[name]) for table in tables):
-                return lambda value, name=name, by_value=by_value: _look_up(by_value, value.get(name))  # type: ignore[misc]
+                return name, by_value
     return None
 
 
@@ -126,7 +143,11 @@ def _look_up(by_value: Mapping[Any, Shape], key: Any) -> Shape | None:
         return None
 
 
-def _by_required_field(records: list[Shape]) -> Choice:
+def told_by_field(records: Sequence[Shape]) -> tuple[Sequence[tuple[str, Shape]], Shape | None]:
+    """Return the fields that tell these records apart, in the order they are looked for, and the other one.
+
+    What tells a record is a field that it requires and no other one has; one of them may have none.
+    """
     fields = [field_names(shape.record) for shape in records]
     telltales: list[tuple[str, Shape]] = []
     fallback: Shape | None = None
@@ -142,16 +163,8 @@ def _by_required_field(records: list[Shape]) -> Choice:
                 f"{_names([fallback, shape])} cannot be told apart in a union; give one of them a required "
                 "field that the other lacks, or both a Literal field"
             )
-    known, last = tuple(telltales), fallback
-
-    def choose(value: dict[str, Any]) -> Shape | None:
-        for name, shape in known:
-            if name in value:
-                return shape
-        return last
-
-    return choose
+    return telltales, fallback
 
 
-def _names(records: list[Shape]) -> str:
+def _names(records: Sequence[Shape]) -> str:
     return " and ".join(shape.record.__name__ for shape in records if shape.record is not None)

@@ -257,28 +257,29 @@ class Activity(Definition, Generic[P, R]):
     @functools.cached_property
     def decode_result(self) -> Decoder:
         """Read a stored result back, by the annotation of the return type."""
-        return decoder_for(self._result_type, path=self.result_path)
+        return decoder_for(self.result_type, path=self.result_path)
 
     @functools.cached_property
     def fit_result(self) -> Callable[[Any], Any]:
         """Convert a decoded result to the annotated type, as `decode_result` does for a stored one."""
-        return fitter_for(self._result_type, path=self.result_path)
+        return fitter_for(self.result_type, path=self.result_path)
 
     @functools.cached_property
     def kept_results(self) -> frozenset[Any]:
         """The types of decoded results that `fit_result` returns unchanged."""
-        return kept_types(self._result_type)
+        return kept_types(self.result_type)
 
     @functools.cached_property
     def _returns_anything(self) -> bool:
-        return takes_anything(self._result_type)
+        return takes_anything(self.result_type)
 
     @functools.cached_property
     def _check_result(self) -> Check | None:
-        return completeness_check(self._result_type)
+        return completeness_check(self.result_type)
 
     @functools.cached_property
-    def _result_type(self) -> Any:
+    def result_type(self) -> Any:
+        """The annotation of what it returns."""
         return resolve_hints(self._declared, self._local_names).get("return", Any)
 
     async def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> R:

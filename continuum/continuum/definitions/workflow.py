@@ -159,25 +159,26 @@ class Workflow(Definition, Generic[P, R]):
         Check it before it is stored: a caller could not read it afterwards.
         """
         data = encode(value, path="result", check=self._check_result)
-        if value.__class__ not in self._kept_results and not takes_anything(self._result_type):
+        if value.__class__ not in self._kept_results and not takes_anything(self.result_type):
             self.decode_result(data)
         return data
 
     @functools.cached_property
     def decode_result(self) -> Decoder:
         """Read a stored result back, by the annotation of the return type."""
-        return decoder_for(self._result_type, path="result")
+        return decoder_for(self.result_type, path="result")
 
     @functools.cached_property
     def _kept_results(self) -> frozenset[Any]:
-        return kept_types(self._result_type)
+        return kept_types(self.result_type)
 
     @functools.cached_property
     def _check_result(self) -> Check | None:
-        return completeness_check(self._result_type)
+        return completeness_check(self.result_type)
 
     @functools.cached_property
-    def _result_type(self) -> Any:
+    def result_type(self) -> Any:
+        """The annotation of what it returns."""
         return resolve_hints(self.fn, self._local_names).get("return", Any)
 
 

@@ -96,7 +96,7 @@ from continuum.journal.repair_port import Repairs
 from continuum.journal.situation import Situations
 from continuum.journal.stat_port import Statistics
 from continuum.journal.suspect_port import Suspects
-from continuum.journal.version_facts import Fault, Loaded, Refusal, VersionRow
+from continuum.journal.version_facts import ContractRow, Fault, Loaded, Refusal, VersionRow
 from continuum.journal.version_port import Versions
 from continuum.journal.worker_port import Workers
 
@@ -106,6 +106,7 @@ __all__ = [
     "ClosePolicy",
     "Committed",
     "Connection",
+    "ContractRow",
     "CreatedRun",
     "Fault",
     "Histories",

@@ -28,6 +28,7 @@ class VersionRow(NamedTuple):
     `source` allows a pinned version to be loaded again, None for others. `retention` is the number
     of seconds that a run is kept after an end that its code did not cause, None for ever. `open_runs` have
     not ended, as far as they were counted; with `more_open_runs` there are more.
+    `contract` is the document of `continuum.contracts`; None keeps the one that is stored.
     """
 
     workflow: str
@@ -40,6 +41,16 @@ class VersionRow(NamedTuple):
     open_runs: int = 0
     retention: float | None = None
     more_open_runs: bool = False
+    contract: Mapping[str, Any] | None = None
+
+
+class ContractRow(NamedTuple):
+    """What a version takes and returns, as the node that registered it says (see `continuum.contracts`)."""
+
+    version: str
+    label: str
+    registered_at: int
+    contract: Mapping[str, Any]
 
 
 def is_importable(module: str | None) -> bool:

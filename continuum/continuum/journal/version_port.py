@@ -8,18 +8,18 @@ from typing import Any, Protocol
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.limits import COUNTED_RUNS
-from continuum.journal.version_facts import Refusal, VersionRow
+from continuum.journal.version_facts import ContractRow, Refusal, VersionRow
 
 
 class Versions(Protocol):
     """Versions of code, and the histories they do not match."""
 
     async def register_versions(self, versions: Sequence[VersionRow]) -> None:
-        """Record the code that exists; a source once stored stays."""
+        """Record the code that exists; a source or contract once stored stays if there is no other."""
         ...
 
     async def versions(self, counted: int = COUNTED_RUNS) -> list[VersionRow]:
-        """Return every version that is registered or that open runs have; without sources.
+        """Return every version that is registered or that open runs have; without sources and contracts.
 
         The open runs of each are counted up to an equal share of `counted`, which is one at least. A version
         that is not registered has no label and no module.
@@ -28,6 +28,10 @@ class Versions(Protocol):
 
     async def version_source(self, workflow: str, version: str) -> bytes | None:
         """Return the stored source of a pinned version."""
+        ...
+
+    async def contracts(self, workflow: str) -> list[ContractRow]:
+        """Return the contracts of a workflow's versions, of the version that was registered last first."""
         ...
 
     async def delete_versions(

@@ -41,6 +41,7 @@ ODD: dict[str, Sequence[str]] = {
     "bigint": ("9223372036854775807", "-9223372036854775808"),
     "double precision": ("'Infinity'", "'-Infinity'", "'NaN'", "1e12"),
     "jsonb": JSON,
+    "json": JSON,
     "bytea": BYTES,
     "text": ("''", "'99999999999999999999'", "repeat('x', 100000)"),
     "ARRAY": ("'{{}}'", "'{{NULL}}'"),

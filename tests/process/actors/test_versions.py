@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import pytest
 
 from continuum import RunHandle, Workflow
+from continuum.contracts.workflow_contract import WorkflowContract, contract_of
 from continuum.engine.ids import RunId
 from continuum.errors import JournalUnavailable
 from continuum.journal.port import VersionRow
@@ -346,3 +347,14 @@ async def test_vrg6_a_failed_registration_is_retried(deploy: Deploy, dsn: str, s
         assert (registry.state, journal.refusals_left) == ("ready", 0)
         assert tree.host.version_registry is registry
         assert [row.version for row in await on.journal.versions()] == [flow.version_hash]
+
+
+async def test_a_node_stores_what_its_workflows_take_and_return(
+    deploy: Deploy, dsn: str, schema: str
+) -> None:
+    flow = deploy(FIRST)
+    async with stage(dsn, schema) as on:
+        tree = await on.tree(flow)
+        await tree.host.version_registry.described.wait()
+        (row,) = await on.journal.contracts(flow.name)
+    assert WorkflowContract.from_document(flow.name, row.contract) == contract_of(flow)

@@ -11,25 +11,30 @@ from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts, ChangeOutcome
 from continuum.journal.limits import COUNTED_RUNS
 from continuum.journal.memory.tables import MemoryTables, json_copy
-from continuum.journal.port import PublishedValue, Refusal, VersionRow
+from continuum.journal.port import ContractRow, PublishedValue, Refusal, VersionRow
 
 
 class MemoryVersions(MemoryTables):
     """Versions and published values."""
 
     async def register_versions(self, versions: Sequence[VersionRow]) -> None:
-        """Record the code that exists; a source once stored stays."""
+        """Record the code that exists; a source or contract once stored stays if there is no other."""
         now = self.now()
         for row in versions:
             before = self._versions.get((row.workflow, row.version))
             source = row.source if before is None or before.source is None else before.source
             signals = None if row.signals is None else json_copy(row.signals)
+            kept = None if before is None else before.contract
             self._versions[row.workflow, row.version] = row._replace(
-                signals=signals, source=source, registered_at=now, open_runs=0
+                signals=signals,
+                source=source,
+                registered_at=now,
+                open_runs=0,
+                contract=kept if row.contract is None else json_copy(row.contract),
             )
 
     async def versions(self, counted: int = COUNTED_RUNS) -> list[VersionRow]:
-        """Return every registered version with its number of open runs; without sources."""
+        """Return every registered version with its number of open runs; without sources and contracts."""
         open_runs = self._open_runs()
         share = max(counted // max(len(open_runs), 1), 1)
         unregistered = [
@@ -38,7 +43,7 @@ class MemoryVersions(MemoryTables):
             if (workflow, version) not in self._versions
         ]
         rows = [
-            row._replace(source=None, open_runs=min(runs, share), more_open_runs=runs > share)
+            row._replace(source=None, contract=None, open_runs=min(runs, share), more_open_runs=runs > share)
             for row in (*self._versions.values(), *unregistered)
             for runs in [open_runs[row.workflow, row.version]]
         ]
@@ -55,6 +60,16 @@ class MemoryVersions(MemoryTables):
         """Return the stored source of a pinned version."""
         row = self._versions.get((workflow, version))
         return None if row is None else row.source
+
+    async def contracts(self, workflow: str) -> list[ContractRow]:
+        """Return the contracts of a workflow's versions, of the version that was registered last first."""
+        rows = [row for row in self._versions.values() if row.workflow == workflow]
+        rows.sort(key=lambda row: (-row.registered_at, row.version))
+        return [
+            ContractRow(row.version, row.label, row.registered_at, row.contract)
+            for row in rows
+            if row.contract is not None
+        ]
 
     async def delete_versions(
         self, versions: Sequence[tuple[str, str]], *, audits: Sequence[AuditFacts] | None = None

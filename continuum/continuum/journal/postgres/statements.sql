@@ -667,13 +667,21 @@ SELECT {schema}.paused_runs_of(ARRAY[%s::bigint])::text[],
 SELECT {schema}.set_attributes_recorded(%s, %s::jsonb, %s::jsonb)
 
 -- name: register_versions
--- Record the code that a node has loaded; a source once stored stays.
-INSERT INTO {schema}.versions AS v (workflow, version, label, module, signals, source, retention, registered_at)
-SELECT n.workflow, n.version, n.label, n.module, n.signals::jsonb, n.source, n.retention, now()
-FROM unnest(%s, %s, %s, %s, %s, %s, %s) AS n (workflow, version, label, module, signals, source, retention)
+-- Record the code that a node has loaded; a source or contract once stored stays if there is no other.
+INSERT INTO {schema}.versions AS v
+    (workflow, version, label, module, signals, source, retention, contract, registered_at)
+SELECT n.workflow, n.version, n.label, n.module, n.signals::jsonb, n.source, n.retention, n.contract::json, now()
+FROM unnest(%s, %s, %s, %s, %s, %s, %s, %s)
+    AS n (workflow, version, label, module, signals, source, retention, contract)
 ON CONFLICT (workflow, version) DO UPDATE SET label = excluded.label, module = excluded.module,
     signals = excluded.signals, source = coalesce(v.source, excluded.source), retention = excluded.retention,
-    registered_at = excluded.registered_at
+    contract = coalesce(excluded.contract, v.contract), registered_at = excluded.registered_at
+
+-- name: contracts
+-- What the versions of a workflow take and return, of the one that was registered last first.
+SELECT v.version, v.label, coalesce((extract(epoch FROM CASE WHEN isfinite(v.registered_at) THEN v.registered_at END) * 1000000)::bigint, 0), v.contract
+FROM {schema}.versions v WHERE v.workflow = %s AND v.contract IS NOT NULL
+ORDER BY v.registered_at DESC, v.version
 
 -- name: versions
 -- Every version that is registered or that open runs have, with these runs as far as they are counted.

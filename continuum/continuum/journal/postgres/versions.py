@@ -9,7 +9,7 @@ from typing import Any
 from continuum.engine.ids import RunId
 from continuum.journal.audit_facts import AuditFacts
 from continuum.journal.limits import COUNTED_RUNS
-from continuum.journal.port import Fault, PublishedValue, Refusal, VersionRow
+from continuum.journal.port import ContractRow, Fault, PublishedValue, Refusal, VersionRow
 from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.changes import stored_facts_of_each
 from continuum.journal.postgres.connections import Database
@@ -36,6 +36,9 @@ class PostgresVersions:
                 ),
                 packed_arrays.byteas([row.source for row in rows]),
                 packed_arrays.doubles([row.retention for row in rows]),
+                packed_arrays.texts(
+                    [None if row.contract is None else json.dumps(dict(row.contract)) for row in rows]
+                ),
             ),
         )
 
@@ -45,6 +48,10 @@ class PostgresVersions:
     async def version_source(self, workflow: str, version: str) -> bytes | None:
         rows = await self._database.fetch("version_source", (workflow, version))
         return rows[0][0] if rows else None
+
+    async def contracts(self, workflow: str) -> list[ContractRow]:
+        rows = await self._database.fetch("contracts", (workflow,))
+        return [ContractRow(*row) for row in rows if isinstance(row[3], dict)]
 
     async def delete_versions(
         self, versions: Sequence[tuple[str, str]], *, audits: Sequence[AuditFacts] | None = None
