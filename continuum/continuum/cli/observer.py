@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import click
 
 from continuum.cli.database import Target, connected, database_options
+from continuum.cli.observer_options import observer_options, options_of
 from continuum.cli.values import address
 from continuum.errors import InvalidOption
 
@@ -21,19 +23,21 @@ from continuum.errors import InvalidOption
     metavar="HOST:PORT",
     help="Where it listens.",
 )
+@observer_options
 @database_options
-def observer(where: tuple[str, int], dsn: str | None, schema: str) -> None:
+def observer(where: tuple[str, int], dsn: str | None, schema: str, **given: Any) -> None:
     """Serve a web page that shows runs, nodes and health, and changes them.
 
-    It listens on loopback, and prints a link that signs you in, once.
+    It listens on loopback, and prints a link that signs you in, once, for ten minutes. Ctrl-C ends it.
+    A wider address needs --auth token or --auth proxy.
     """
     try:
-        from continuum.observer.options import ObserverOptions
-        from continuum.observer.serve import serve
-    except ImportError as error:
-        raise click.ClickException(
-            f"the observer needs {error.name}: pip install 'continuum-durable[observer]'"
-        ) from error
+        options = options_of(**given)
+        from continuum.observer.serve import check_address, serve
+
+        check_address(where[0], options)
+    except InvalidOption as error:
+        raise click.UsageError(str(error)) from error
     from continuum.operations.account import account_name
 
     async def serving() -> None:
@@ -41,12 +45,9 @@ def observer(where: tuple[str, int], dsn: str | None, schema: str) -> None:
             await serve(
                 client,
                 *where,
-                ObserverOptions(),
+                options,
                 starter=account_name(),
                 told=lambda link: click.echo(f"observer {link}"),
             )
 
-    try:
-        asyncio.run(serving())
-    except InvalidOption as error:
-        raise click.UsageError(str(error)) from error
+    asyncio.run(serving())

@@ -93,6 +93,7 @@ from continuum.journal.parked_run import ParkedRuns
 from continuum.journal.pause_port import Pauses
 from continuum.journal.renewal import Renewal
 from continuum.journal.repair_port import Repairs
+from continuum.journal.secret_port import Secrets
 from continuum.journal.situation import Situations
 from continuum.journal.stat_port import Statistics
 from continuum.journal.suspect_port import Suspects
@@ -368,6 +369,7 @@ class Journal(
     Pauses,
     NodeReports,
     Statistics,
+    Secrets,
     Protocol,
 ):
     """Everything durable.

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from continuum.client import Client
+from continuum.client.journals import journal_of
+from continuum.errors import ContinuumError
 from continuum.observer.answers import Answers
 from continuum.observer.guarding.headers import Guarded
 from continuum.observer.guarding.sessions import Sessions
@@ -25,6 +27,8 @@ from continuum.observer.pages import PAGES
 from continuum.observer.place import place_of
 from continuum.observer.rendering import Templates
 from continuum.observer.visitor import Visitor
+
+log = logging.getLogger("continuum.observer")
 
 SECRET_BYTES = 32
 
@@ -74,7 +78,7 @@ class Observer:
         async with self._opening:
             if self._inner is None:
                 place = await self._exits.enter_async_context(place_of(self._client))
-                self._sessions = Sessions(os.urandom(SECRET_BYTES))
+                self._sessions = Sessions(await _secret(self._client))
                 keeper = Doorkeeper(self._options, self._sessions)
                 answers = Answers(place, self._options, keeper, self._templates, self._ending)
                 self._inner = Guarded(_routed(answers), self._templates.style_digest, self._options.hosts)
@@ -100,6 +104,16 @@ def app(
     or one of the words of `ObserverOptions`. `options` are the others of those.
     """
     return Observer(client, ObserverOptions(auth=auth, **(options or {})))
+
+
+async def _secret(client: Client) -> bytes:
+    """Return what signs sessions: the same for all observers of the database, or one for this process."""
+    fresh = os.urandom(SECRET_BYTES)
+    try:
+        return await journal_of(client).shared_secret("observer", fresh)
+    except ContinuumError as error:
+        log.warning("sessions end with this process, for the database keeps no secret for it: %s", error)
+        return fresh
 
 
 def _routed(answers: Answers) -> Starlette:
@@ -129,6 +143,3 @@ class _Unchanging(StaticFiles):
         response = await super().get_response(path, scope)
         response.headers["cache-control"] = "public, max-age=3600"
         return response
-
-
-__all__ = ["Observer", "Request", "app"]

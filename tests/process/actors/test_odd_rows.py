@@ -63,6 +63,7 @@ ROWS = {
     "pauses": "name = {run}",
     "forks": "family = {run}",
     "node_reports": "node = 'north'",
+    "secrets": "name = 'observer'",
     "stats": "subject = {run}",
 }
 # The engine reads none of it.
@@ -135,7 +136,7 @@ MODES = {"parked": PARKED, "orphaned": ORPHANED, "ended": ENDED}
 # The tables whose rows have to do with the owner of a run.
 OWNED = ("runs", "tasks")
 # The tables with one row for all cases.
-SHARED = ("workers", "nodes", "node_reports", "versions", "state_change_log")
+SHARED = ("workers", "nodes", "node_reports", "secrets", "versions", "state_change_log")
 BATCH = 10
 PLACE = """
 insert into {schema}.workers (node, role, pid, expires_at)
@@ -144,6 +145,7 @@ insert into {schema}.nodes (node, pid, address, state)
     values ('ghost', 1, 'local', 'up') on conflict do nothing;
 insert into {schema}.node_reports
     values ('north', now() + interval '1 minute', 1, 0, '{{}}', now(), '[]', now());
+insert into {schema}.secrets values ('observer', 'secret') on conflict do nothing;
 insert into {schema}.versions (workflow, version, label, module, registered_at)
     values ('odd.other', 'v', '1', 'nowhere', now()) on conflict do nothing;
 insert into {schema}.inbox (run_id, kind, name, payload)
@@ -180,6 +182,7 @@ CLEAR = """
 delete from {schema}.workers where node = 'ghost';
 delete from {schema}.nodes where node = 'ghost';
 delete from {schema}.node_reports;
+delete from {schema}.secrets;
 delete from {schema}.versions where workflow = 'odd.other';
 delete from {schema}.state_changes;
 delete from {schema}.audit;

@@ -17,6 +17,7 @@ from continuum.journal.memory.looks import MemoryLooks
 from continuum.journal.memory.operations import MemoryOperations
 from continuum.journal.memory.pauses import MemoryPauses
 from continuum.journal.memory.repairs import MemoryRepairs
+from continuum.journal.memory.secrets import MemorySecrets
 from continuum.journal.memory.situations import MemorySituations
 from continuum.journal.memory.snapshots import MemorySnapshots
 from continuum.journal.memory.stats import MemoryStatistics
@@ -42,6 +43,7 @@ class MemoryJournal(
     MemoryVersions,
     MemorySnapshots,
     MemoryStatistics,
+    MemorySecrets,
 ):
     """A journal for one process and one asyncio loop; `clock` returns microseconds since the epoch."""
 

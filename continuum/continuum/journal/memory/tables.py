@@ -267,6 +267,7 @@ class MemoryTables:
         self._workers: dict[WorkerId, StoredWorker] = {}
         self._nodes: dict[NodeId, StoredNode] = {}
         self._reports: dict[NodeId, ReportRow] = {}
+        self._secrets: dict[str, bytes] = {}
         self._tasks: dict[tuple[RunId, int], StoredTask] = {}
         self._deliveries: set[tuple[RunId, str, str]] = set()
         self._heartbeats: defaultdict[RunId, dict[int, bytes]] = defaultdict(dict)

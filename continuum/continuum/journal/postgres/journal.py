@@ -80,6 +80,7 @@ from continuum.journal.postgres.queries import (
     run_row,
 )
 from continuum.journal.postgres.repairs import PostgresRepairs
+from continuum.journal.postgres.secrets import PostgresSecrets
 from continuum.journal.postgres.situations import PostgresSituations
 from continuum.journal.postgres.snapshots import load, load_compact, take_snapshot
 from continuum.journal.postgres.state_changes import PostgresStateChanges
@@ -114,6 +115,7 @@ class PostgresJournal(
     PostgresPauses,
     PostgresNodeReports,
     PostgresStatistics,
+    PostgresSecrets,
 ):
     """A journal in one schema of one database.
 

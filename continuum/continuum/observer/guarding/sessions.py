@@ -25,7 +25,8 @@ class Sessions:
     def __init__(self, secret: bytes) -> None:
         self._sessions = URLSafeTimedSerializer(secret, salt="session")
         self._forms = URLSafeTimedSerializer(secret, salt="form")
-        self._links = URLSafeTimedSerializer(secret, salt="link")
+        # This process alone knows which of its links were used.
+        self._links = URLSafeTimedSerializer(secrets.token_bytes(), salt="link")
         self._said = URLSafeTimedSerializer(secret, salt="said")
         self._used: set[str] = set()
 

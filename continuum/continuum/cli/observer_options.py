@@ -1,0 +1,95 @@
+"""The options of an observer, for the commands that serve one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from continuum.observer.options import ObserverOptions
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option(
+        "--auth",
+        type=click.Choice(["link", "token", "proxy"]),
+        default="link",
+        show_default=True,
+        help="Who may see it: the one who gets the link, those with a token, those that a proxy names.",
+    ),
+    click.option(
+        "--tokens",
+        "token_file",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="With --auth token: lines of ROLE NAME TOKEN, mode 0600. A role is viewer, operator or admin.",
+    ),
+    click.option(
+        "--trusted-proxy",
+        "trusted_proxies",
+        multiple=True,
+        metavar="ADDRESS",
+        help="With --auth proxy: who may send X-Forwarded-User and X-Forwarded-Role. Repeatable.",
+    ),
+    click.option(
+        "--host",
+        "hosts",
+        multiple=True,
+        metavar="NAME",
+        help="A name that it may be called by, besides loopback. Repeatable; * is any.",
+    ),
+    click.option("--read-only", is_flag=True, help="Nobody changes anything."),
+    click.option(
+        "--redact",
+        multiple=True,
+        metavar="PATH",
+        help="Values that nobody sees, such as *.card. Repeatable.",
+    ),
+)
+
+
+def observer_options(command: F) -> F:
+    """Give a command --auth, --tokens, --trusted-proxy, --host, --read-only and --redact."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def options_of(
+    auth: str,
+    token_file: Path | None,
+    trusted_proxies: tuple[str, ...],
+    hosts: tuple[str, ...],
+    read_only: bool,
+    redact: tuple[str, ...],
+) -> ObserverOptions:
+    """Return checked options; `InvalidOption` says what is wrong with them."""
+    require_extra()
+    from continuum.observer.guarding.token_file import read_tokens
+    from continuum.observer.options import ObserverOptions
+
+    return ObserverOptions(
+        auth=auth,
+        tokens={} if token_file is None else read_tokens(token_file),
+        trusted_proxies=trusted_proxies,
+        hosts=hosts,
+        read_only=read_only,
+        redact=redact,
+    )
+
+
+def require_extra() -> None:
+    """Refuse where the extra `observer` is not installed."""
+    try:
+        import_module("continuum.observer.serve")
+    except ImportError as error:
+        if (error.name or "").startswith("continuum"):
+            raise
+        raise click.ClickException(
+            f"the observer needs {error.name}: pip install 'continuum-durable[observer]'"
+        ) from error
