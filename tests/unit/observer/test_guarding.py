@@ -1,4 +1,4 @@
-"""Who sees the observer and who changes something through it."""
+"""Access to the observer: sessions, tokens, proxies, forged requests and the headers of answers."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ def test_options_that_would_let_anybody_in_are_refused(options: dict[str, object
         ObserverOptions(**options)  # type: ignore[arg-type]
 
 
-def test_what_another_secret_signed_is_nothing() -> None:
+def test_signatures_of_another_secret_do_not_count() -> None:
     mine, theirs = Sessions(b"mine"), Sessions(b"theirs")
     assert mine.session(theirs.cookie(ADA)) is None
     assert not mine.is_form_of("id", theirs.form_token("id"))
