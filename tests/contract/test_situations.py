@@ -256,3 +256,19 @@ async def test_one_moment_shows_nothing_that_comes_later(
         assert await journal.situation(late) is not None
         await journal.close()
         await other.close()
+
+
+async def test_unread_mail_is_read_with_and_without_an_owner(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    owned, alone, other = (await owned_run(journal, worker)).id, await begin(journal), await begin(journal)
+    for run_id, name in [(owned, "a"), (alone, "b"), (other, "c"), (owned, "d"), (owned, "e")]:
+        await journal.post([signal(run_id, name=name)])
+
+    rows = await journal.unread([alone, owned, new_run().id], 2)
+
+    assert [(row.run_id, row.kind, row.name) for row in rows] == [
+        (owned, InboxKind.SIGNAL, "a"),
+        (alone, InboxKind.SIGNAL, "b"),
+        (owned, InboxKind.SIGNAL, "d"),
+    ]
+    assert rows[0].body == signal(owned).body

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from typing import Any
@@ -14,11 +13,10 @@ from continuum.cli.changes import changing_options, confirmed, recorder, yes_opt
 from continuum.cli.database import Target, ask_journal, database_options, json_option
 from continuum.cli.drift_output import finding_facts, print_checked_runs, print_elsewhere
 from continuum.cli.empty_answers import say_nothing
+from continuum.cli.live_checks import LiveCheck, after_option
 from continuum.cli.printing import print_table
-from continuum.drift.deploy_check import CheckedRuns, OpenRunsCheck, StoredRuns, loadable
+from continuum.drift.deploy_check import CheckedRuns, loadable
 from continuum.drift.ownership import own_workflows
-from continuum.engine.ids import RunId
-from continuum.errors import JournalUnavailable
 from continuum.journal.audit_facts import Action
 from continuum.journal.port import Journal, VersionRow, Versions
 from continuum.journal.untyped_values import at
@@ -27,8 +25,6 @@ from continuum.operations.json_text import to_json
 from continuum.versions.loaded_code import Code, load_code
 
 DONE, NOT_READY = 0, 1
-# The check reads all of them anyway, so they are counted to the end.
-EVERY_RUN = 1 << 62
 
 
 @click.group(no_args_is_help=False)
@@ -60,9 +56,7 @@ def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
 @versions.command(short_help="Check whether MODULE can continue every open run.")
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE...")
 @click.option("--live", is_flag=True, help="Replay the history of every open run against the code of MODULE.")
-@click.option(
-    "--after", type=click.UUID, metavar="UUID", help="Continue a check with --live that was interrupted."
-)
+@after_option
 @json_option
 @database_options
 @click.pass_context
@@ -85,7 +79,8 @@ def check(
     code = load_code(modules)
     target = Target(dsn, schema)
     if live:
-        ready = _check_live(target, code, modules, as_json, None if after is None else RunId(str(after)))
+        check = LiveCheck(target, code, modules, after)
+        ready = check.run(lambda checked: _print_checked(target, checked, as_json))
     elif after is not None:
         raise click.UsageError("--after continues a check of histories; add --live")
     else:
@@ -119,48 +114,12 @@ def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json:
     return ready
 
 
-def _check_live(
-    target: Target, code: Code, modules: Sequence[str], as_json: bool, after: RunId | None
-) -> bool:
-    checks: list[OpenRunsCheck] = []
-
-    async def checking(journal: StoredRuns) -> None:
-        check = OpenRunsCheck(journal, code, modules, after=after)
-        checks.append(check)
-        await _with_progress(check, journal)
-
-    try:
-        ask_journal(target, checking)
-    except (KeyboardInterrupt, JournalUnavailable):
-        for check in checks:
-            if check.result().findings:
-                _print_checked(target, check.result(), as_json)
-            if check.after is not None:
-                click.echo(f"the check is not complete: continue it with --after {check.after}", err=True)
-        raise
-    return _print_checked(target, checks[0].result(), as_json)
-
-
-async def _with_progress(check: OpenRunsCheck, journal: Versions) -> None:
-    """Check every open run, with a bar if a person watches."""
-    if not sys.stderr.isatty():
-        async for _ in check.pages():
-            continue
-        return
-    runs = sum(row.open_runs for row in await journal.versions(counted=EVERY_RUN))
-    with click.progressbar(length=runs, label="open runs", file=sys.stderr) as bar:
-        async for checked in check.pages():
-            bar.update(checked)
-
-
-def _print_checked(target: Target, checked: CheckedRuns, as_json: bool) -> bool:
-    ready = not checked.findings
+def _print_checked(target: Target, checked: CheckedRuns, as_json: bool) -> None:
     if as_json:
         runs = [finding_facts(finding) for finding in checked.findings]
-        click.echo(to_json({"ready": ready, "runs": runs, "elsewhere": checked.elsewhere}))
+        click.echo(to_json({"ready": not checked.findings, "runs": runs, "elsewhere": checked.elsewhere}))
     else:
         print_checked_runs(checked, str(target))
-    return ready
 
 
 @versions.command(short_help="Delete versions that no open run uses.")

@@ -7,9 +7,9 @@ time. A check that was interrupted can continue after the last run that it has l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from continuum.codec.arguments import unreadable_input
 from continuum.definitions.effects import RunInfo
@@ -24,6 +24,7 @@ from continuum.engine.ids import RunId
 from continuum.engine.outcome import Blocked
 from continuum.errors import DurableTermError
 from continuum.journal.port import Fault, Histories, RunRow, Runs, VersionRow, Versions
+from continuum.journal.situation import Situations
 from continuum.versions.loaded_code import Code
 
 # Rows are small, histories are large.
@@ -33,8 +34,8 @@ HISTORIES = 8
 EVENTS = 10_000
 
 
-class StoredRuns(Runs, Histories, Versions, Protocol):
-    """Runs, their histories, and the versions of their code."""
+class StoredRuns(Runs, Histories, Situations, Versions, Protocol):
+    """Runs, their histories, their mail, and the versions of their code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,10 @@ class Finding:
     """A run that the code could not continue, and a possible fix.
 
     `problem` is "missing" (no such workflow), "waits" (its version is not loaded, and the workflow's
-    policy is to wait for it), "drift", "input" (the code cannot read it) or "corrupt". A drift comes with
-    its mismatch, a diff around it, the line of code, and a sketch of code that serves old and new runs. After
-    a replay `fault` has its facts and `replayed_version` is the version of the code.
+    policy is to wait for it), "drift", "input" (the code cannot read it), "corrupt" or "data" (it cannot
+    read what is stored at `place`; `advice` is what to do). A drift comes with its mismatch, a diff around
+    it, the line of code, and a sketch of code that serves old and new runs. After a replay `fault` has its
+    facts and `replayed_version` is the version of the code.
     """
 
     run_id: str
@@ -58,6 +60,14 @@ class Finding:
     suggestion: str = ""
     fault: Fault | None = None
     replayed_version: str | None = None
+    place: str = ""
+    advice: str = ""
+
+
+Inspection: TypeAlias = Callable[
+    [StoredRuns, Code, Sequence[RunRow], Mapping[RunId, Sequence[Event]]], Awaitable[Sequence[Finding]]
+]
+"""Returns what is wrong with a few runs, whose histories it gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +89,20 @@ class OpenRunsCheck:
     """A check of every open run against code loaded from these modules.
 
     Between pages `after` is the last run that it has looked at; a check that starts with it continues there.
+    `inspect` finds what is wrong with a few runs; without it, where their replay would end.
     """
 
     def __init__(
-        self, journal: StoredRuns, code: Code, modules: Sequence[str], *, after: RunId | None = None
+        self,
+        journal: StoredRuns,
+        code: Code,
+        modules: Sequence[str],
+        *,
+        after: RunId | None = None,
+        inspect: Inspection | None = None,
     ) -> None:
         self._journal = journal
+        self._inspected_by = inspect_runs if inspect is None else inspect
         self._code = code
         self._modules = modules
         self._found: list[tuple[int, Finding]] = []
@@ -115,10 +133,9 @@ class OpenRunsCheck:
 
     async def _inspect(self, rows: Sequence[RunRow]) -> None:
         histories = await self._journal.load([row.id for row in rows])
-        for row in rows:
-            finding = await inspect_run(self._journal, self._code, row, histories[row.id])
-            if finding is not None:
-                self._found.append((row.started_at, finding))
+        started = {row.id: row.started_at for row in rows}
+        found = await self._inspected_by(self._journal, self._code, rows, histories)
+        self._found += [(started[RunId(finding.run_id)], finding) for finding in found]
         events = sum(len(history) for history in histories.values())
         self._group = max(HISTORIES, min(PAGE_RUNS, EVENTS * len(rows) // max(events, 1)))
 
@@ -129,6 +146,14 @@ async def check_open_runs(journal: StoredRuns, code: Code, modules: Sequence[str
     async for _ in check.pages():
         continue
     return check.result()
+
+
+async def inspect_runs(
+    journal: StoredRuns, code: Code, rows: Sequence[RunRow], histories: Mapping[RunId, Sequence[Event]]
+) -> list[Finding]:
+    """Return why the code could not continue these runs, nothing for one that it could."""
+    found = [await inspect_run(journal, code, row, histories[row.id]) for row in rows]
+    return [finding for finding in found if finding is not None]
 
 
 async def inspect_run(

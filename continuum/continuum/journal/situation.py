@@ -13,7 +13,7 @@ from typing import NamedTuple, Protocol, Self
 
 from continuum.engine.events import Event
 from continuum.engine.ids import RunId
-from continuum.journal.facts import RunRow, RunState
+from continuum.journal.facts import InboxRow, RunRow, RunState
 from continuum.journal.pause_facts import StoredPause
 from continuum.journal.version_facts import Refusal
 
@@ -121,4 +121,8 @@ class Situations(Protocol):
 
     async def situation(self, run_id: RunId) -> Situation | None:
         """Return the situation of the run with this id; None without such a run."""
+        ...
+
+    async def unread(self, run_ids: Sequence[RunId], most: int) -> list[InboxRow]:
+        """Return the oldest inbox rows of these runs, up to `most` of each, with any owner."""
         ...

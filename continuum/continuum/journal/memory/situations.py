@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import islice
 from typing import Self
 
 from continuum.engine.ids import RunId
-from continuum.journal.facts import RunState
+from continuum.journal.facts import InboxRow, RunState
 from continuum.journal.limits import MANY_SUSPECTS, SITUATION_COUNT, SITUATION_EVENT_ROWS, SITUATION_ROWS
 from continuum.journal.memory.queries import MemoryQueries
 from continuum.journal.memory.tables import StoredRun, StoredTask
@@ -25,6 +25,11 @@ class MemorySituations(MemoryQueries):
     async def one_moment(self) -> AsyncIterator[Self]:
         """Yield this journal, for no read of it lets anybody else do anything."""
         yield self
+
+    async def unread(self, run_ids: Sequence[RunId], most: int) -> list[InboxRow]:
+        """Return the oldest inbox rows of these runs, up to `most` of each."""
+        known = [self._runs[id] for id in run_ids if id in self._runs]
+        return sorted(row for run in known for row in sorted(run.inbox.values())[:most])
 
     async def situation(self, run_id: RunId) -> Situation | None:
         """Return the situation of the run with this id; None without such a run."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
 from dataclasses import replace
 from typing import Any, Self
 
 from continuum.engine.ids import RunId
-from continuum.journal.facts import RunRow, RunState
+from continuum.journal.facts import InboxRow, RunRow, RunState
 from continuum.journal.limits import SITUATION_COUNT, SITUATION_EVENT_ROWS, SITUATION_ROWS
+from continuum.journal.postgres import packed_arrays
 from continuum.journal.postgres.connections import Database
+from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.postgres.pauses import stored_pause
 from continuum.journal.postgres.queries import run_row
 from continuum.journal.postgres.snapshots import load
@@ -36,6 +38,12 @@ class PostgresSituations:
             view = copy(self)
             view._database = database
             yield view
+
+    async def unread(self, run_ids: Sequence[RunId], most: int) -> list[InboxRow]:
+        rows = await self._database.fetch("unread", (packed_arrays.uuids(run_ids), most))
+        return [
+            inbox_row(id, RunId(run), kind, name, bytes(body), key) for id, run, kind, name, body, key in rows
+        ]
 
     async def situation(self, run_id: RunId) -> Situation | None:
         """Two statements; what a history says is never older than the rows."""

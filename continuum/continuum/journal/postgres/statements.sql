@@ -291,6 +291,13 @@ WHERE coalesce(h.events, 0) <= {limit.parked_events}
 SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
 FROM {schema}.runs r JOIN {schema}.inbox i ON i.run_id = r.id WHERE r.owner = %s::bigint ORDER BY i.id
 
+-- name: unread
+-- The oldest inbox entries of these runs, with any owner.
+SELECT i.id, i.run_id::text, i.kind, i.name, i.payload, i.key
+FROM unnest(%s::uuid[]) AS named (run_id)
+CROSS JOIN LATERAL (SELECT x.* FROM {schema}.inbox x WHERE x.run_id = named.run_id ORDER BY x.id LIMIT %s) i
+ORDER BY i.id
+
 -- name: inbox_of_runs
 -- The inbox entries of these runs as far as a worker owns them, oldest first.
 -- The ids lead to them: in this form the comparison of the owner can use no index, which would lead to everything that
