@@ -17,6 +17,9 @@ QUESTIONS = (
     "overdue_tasks(now(), 100, 10000)",
     "quarantined(10000)",
     "old_pauses(now(), 20, 1000)",
+    "queue_loads(100, 10000)",
+    "open_work(NULL, 1000, 50)",
+    "open_work('flow1', 1000, 50)",
 )
 
 

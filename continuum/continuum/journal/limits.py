@@ -71,6 +71,10 @@ LOOKED_AT_TO_COUNT = 100_000
 COUNTED_ROWS = 50_000
 # So many groups of runs, queues and workers are looked at.
 HEALTH_GROUPS = 100
+# So many open runs show what runs do and wait for, which takes some tens of milliseconds.
+OPEN_RUNS_LOOKED_AT = 5_000
+# A person reads no longer list of what runs wait for.
+WAITS_NAMED = 50
 # A person who pauses something for longer may have forgotten it: a day, in seconds.
 PAUSED_FOR_SECONDS = 24 * 3600.0
 # So many pauses are looked at, the oldest first, and what each holds is counted up to so many: some

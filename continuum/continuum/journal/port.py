@@ -100,6 +100,7 @@ from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import ContractRow, Fault, Loaded, Refusal, VersionRow
 from continuum.journal.version_port import Versions
 from continuum.journal.worker_port import Workers
+from continuum.journal.workload_port import Workload
 
 __all__ = [
     "ClaimedRun",
@@ -370,6 +371,7 @@ class Journal(
     NodeReports,
     Statistics,
     Secrets,
+    Workload,
     Protocol,
 ):
     """Everything durable.

@@ -25,6 +25,7 @@ from continuum.journal.memory.suspects import MemorySuspects
 from continuum.journal.memory.tasks import MemoryTasks
 from continuum.journal.memory.versions import MemoryVersions
 from continuum.journal.memory.workers import MemoryWorkers
+from continuum.journal.memory.workload import MemoryWorkload
 
 
 class MemoryJournal(
@@ -44,6 +45,7 @@ class MemoryJournal(
     MemorySnapshots,
     MemoryStatistics,
     MemorySecrets,
+    MemoryWorkload,
 ):
     """A journal for one process and one asyncio loop; `clock` returns microseconds since the epoch."""
 
