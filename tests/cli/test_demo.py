@@ -1,10 +1,12 @@
-"""`continuum demo` from outside: it succeeds, it leaves nothing behind, and its audit finds every problem."""
+"""`continuum demo` from outside: it succeeds, its runs can be looked at, its audit finds every problem."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,7 +15,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urljoin
 
+import httpx
 import psutil
 import pytest
 from rich.console import Console
@@ -22,6 +26,7 @@ from continuum.client import Event, Run, RunError
 from continuum.demo.audit import Killing, Report, Seen, audit, expected_result
 from continuum.demo.display import display, show_report
 from continuum.demo.ledger import Entry, entries, record
+from continuum.demo.session import command
 
 # Far longer than the demo takes, on a machine that runs other things too.
 PATIENCE_SECONDS = 300
@@ -39,16 +44,22 @@ def temporary() -> Iterator[Path]:
 
 
 def launched(temporary: Path) -> subprocess.Popen[str]:
-    """Start the demo with its own directory for temporary files."""
-    root = Path(__file__).parents[2]
-    path = os.pathsep.join(str(root / room) for room in ("continuum", "actors", "supervision", "migrations"))
+    """Start the demo with directories of its own for temporary files and for the server."""
     return subprocess.Popen(
         [sys.executable, "-m", "continuum.cli", "demo"],
-        env=os.environ | {"PYTHONPATH": path, "TMPDIR": str(temporary)},
+        env=environment(temporary),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def environment(temporary: Path) -> dict[str, str]:
+    """Return an environment whose embedded server is in the directory."""
+    root = Path(__file__).parents[2]
+    path = os.pathsep.join(str(root / room) for room in ("continuum", "actors", "supervision", "migrations"))
+    own = {"PYTHONPATH": path, "TMPDIR": str(temporary), "CONTINUUM_DATA_DIR": str(temporary / "data")}
+    return {name: value for name, value in os.environ.items() if name != "CONTINUUM_DSN"} | own
 
 
 def processes_naming(temporary: Path) -> list[psutil.Process]:
@@ -63,7 +74,7 @@ def processes_naming(temporary: Path) -> list[psutil.Process]:
 
 
 @pytest.mark.slow
-def test_the_demo_loses_nothing_and_leaves_nothing(temporary: Path) -> None:
+def test_the_demo_loses_nothing_and_its_runs_can_be_looked_at(temporary: Path) -> None:
     with launched(temporary) as demo:
         try:
             out, err = demo.communicate(timeout=PATIENCE_SECONDS)
@@ -75,8 +86,34 @@ def test_the_demo_loses_nothing_and_leaves_nothing(temporary: Path) -> None:
     assert figures["journal duplicates"] == "0"
     assert figures["activity results journaled"] == "600"
     assert "kill -9" in out
-    assert out.endswith("the runs are gone with the temporary database of the demo\n")
-    assert (os.listdir(temporary), processes_naming(temporary)) == ([], [])
+    assert (os.listdir(temporary), processes_naming(temporary)) == (["data"], [])
+    named = out.splitlines()[-1].partition("look at the runs: ")[2]
+    assert "demo.order" in page_of(named, temporary, "/runs")
+
+
+def page_of(command: str, temporary: Path, path: str) -> str:
+    """Return a page of the observer that a command opens; the command ends with that."""
+    with subprocess.Popen(
+        [*shlex.split(command), "--http", f"127.0.0.1:{free_port()}"],
+        env=environment(temporary),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as observer:
+        try:
+            assert observer.stdout is not None
+            link = observer.stdout.readline().removeprefix("observer ").strip()
+            with httpx.Client(timeout=PATIENCE_SECONDS) as visitor:
+                assert visitor.get(link).status_code == 200
+                return visitor.get(urljoin(link, path)).text
+        finally:
+            observer.terminate()
+
+
+def free_port() -> int:
+    """Return a port of loopback on which nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -92,7 +129,7 @@ def test_an_interrupted_demo_leaves_nothing(how: signal.Signals, temporary: Path
         finally:
             demo.kill()
     assert (demo.returncode, err) == (130, "")
-    assert (os.listdir(temporary), processes_naming(temporary)) == ([], [])
+    assert (os.listdir(temporary), processes_naming(temporary)) == (["data"], [])
     _, alive = psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
     assert [child for child in alive if child.status() != psutil.STATUS_ZOMBIE] == []
 
@@ -241,3 +278,25 @@ def test_ten_problems_are_shown_and_the_others_counted() -> None:
     show_report(Console(file=out), report({}, [], numbers))
     wrong = [line for line in out.getvalue().splitlines() if line.startswith("WRONG")]
     assert (len(wrong), wrong[-1]) == (11, "WRONG: and 2 more")
+
+
+@pytest.mark.parametrize(
+    ("program", "environment", "said"),
+    [
+        ("continuum", {"PATH": "{bin}"}, "continuum observer --schema demo"),
+        ("continuum", {"PATH": "/nowhere"}, "{program} observer --schema demo"),
+        (
+            "continuum",
+            {"PATH": "{bin}", "CONTINUUM_DSN": "x"},
+            "env -u CONTINUUM_DSN continuum observer --schema demo",
+        ),
+        ("__main__.py", {}, f"{sys.executable} -m continuum.cli observer --schema demo"),
+    ],
+)
+def test_the_command_is_named_as_it_is_typed_here(
+    tmp_path: Path, program: str, environment: dict[str, str], said: str
+) -> None:
+    here = tmp_path / program
+    here.touch(0o755)
+    known = {name: value.format(bin=tmp_path) for name, value in environment.items()}
+    assert command(str(here), known) == said.format(program=os.path.relpath(here))

@@ -1,14 +1,15 @@
-"""The demo from start to end: a Postgres, a node, the orders, the audit, and a clean-up."""
+"""The demo from start to end: a schema of its own, a node, the orders, the audit, what is left to look at."""
 
 from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,15 +21,14 @@ from continuum.demo.driving import ORDERS, amounts, drive
 from continuum.demo.interrupts import Interrupted, Interrupts
 from continuum.demo.ledger import entries
 from continuum.errors import ContinuumError
-from continuum.journal.postgres.schema import migrate_schema
+from continuum.journal.postgres.schema import drop_schema, drop_unused_schema, migrate_schema
 from continuum.local_postgres import EmbeddedPostgres
-from continuum.local_postgres.account import server_account
-from continuum.local_postgres.directory import new_temporary_directory
 from continuum.node.config import NodeConfig
 from continuum.node.launcher import started_node
 from continuum.settings.settings import Settings
 
-SCHEMA = "continuum"
+# On the embedded server of the user: a finished demo stays there, until the next one.
+SCHEMA = "demo"
 STDERR = 2
 # The exit code that shells use for a program ended by SIGINT.
 INTERRUPTED = 130
@@ -59,9 +59,22 @@ def main() -> int:
         f"every order ended as it should: nothing lost, stuck or journaled twice "
         f"({time.monotonic() - began:.0f} s)"
     )
-    # A person may look for them in the database that other commands use.
-    console.print("the runs are gone with the temporary database of the demo", soft_wrap=True)
+    console.print(f"look at the runs: {command(sys.argv[0], os.environ)}", soft_wrap=True)
     return 0
+
+
+def command(program: str, environment: Mapping[str, str]) -> str:
+    """Return the command that opens the observer on the finished demo, as a person types it here."""
+    found = shutil.which("continuum", path=environment.get("PATH"))
+    if Path(program).name != "continuum":
+        words = [sys.executable, "-m", "continuum.cli"]
+    elif found is not None and Path(found).resolve() == Path(program).resolve():
+        words = ["continuum"]
+    else:
+        words = [os.path.relpath(program)]
+    # The server of the demo is used only where no other is named.
+    unset = ["env", "-u", "CONTINUUM_DSN"] if environment.get("CONTINUUM_DSN") else []
+    return shlex.join([*unset, *words, "observer", "--schema", SCHEMA])
 
 
 def _run(ledger: Path, log: Path, shown: Display, interrupts: Interrupts) -> Report:
@@ -79,14 +92,16 @@ def _run(ledger: Path, log: Path, shown: Display, interrupts: Interrupts) -> Rep
 @contextmanager
 def _postgres(shown: Display) -> Iterator[str]:
     shown.say("starting an embedded Postgres")
-    data = new_temporary_directory(server_account(os.environ, uid=os.geteuid()))
-    try:
-        with EmbeddedPostgres(data) as server:
+    with EmbeddedPostgres() as server:
+        # That of an earlier demo, unless that still runs.
+        asyncio.run(drop_unused_schema(server.dsn, SCHEMA))
+        try:
             applied = asyncio.run(migrate_schema(server.dsn, SCHEMA))
             shown.say(f"migrated: {len(applied.files)} files of SQL")
             yield server.dsn
-    finally:
-        shutil.rmtree(data, ignore_errors=True)
+        except Interrupted:
+            asyncio.run(drop_schema(server.dsn, SCHEMA))
+            raise
 
 
 @contextmanager
