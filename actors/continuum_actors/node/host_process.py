@@ -157,6 +157,9 @@ async def serve(
         host.pulse.set_worker_id(0)
     finally:
         await let_tasks_end()
+        if host.tracer.active:
+            # The process ends without Python's own clean-up, in which the SDK would do it.
+            await asyncio.to_thread(host.tracer.flush)
         await host.journal.close()
 
 

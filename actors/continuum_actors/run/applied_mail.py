@@ -9,6 +9,9 @@ from continuum_actors.run.own_activities import OwnActivities
 from continuum_actors.run.run_writes import dispatch_number, options_of
 from continuum_actors.run.watched_execution import WatchedExecution
 
+# A run that receives signals for years keeps the senders of its latest.
+MOST_KEPT = 31
+
 _CHILD_ENDED: dict[int, EventType] = {
     InboxKind.CHILD_COMPLETED: EventType.CHILD_COMPLETED,
     InboxKind.CHILD_FAILED: EventType.CHILD_FAILED,
@@ -21,6 +24,8 @@ def apply_row(row: InboxRow, watched: WatchedExecution, activities: OwnActivitie
     match row.kind:
         case InboxKind.SIGNAL:
             watched.apply(EventType.SIGNAL_RECEIVED, (row.name, row.body[0], row.key))
+            if len(row.body) > 1 and isinstance(row.body[1], str):
+                watched.signalled_in = (*watched.signalled_in[-MOST_KEPT:], row.body[1])
         case InboxKind.CANCEL:
             watched.apply(EventType.CANCEL_REQUESTED, ("parent",) if row.name == "parent" else ())
         case InboxKind.CHILD_COMPLETED | InboxKind.CHILD_FAILED | InboxKind.CHILD_CANCELLED:

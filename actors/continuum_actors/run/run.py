@@ -56,10 +56,10 @@ from continuum_actors.run.resume import (
     decide,
     unreadable_call,
 )
+from continuum_actors.run.run_spans import tell_end, trace_stay
 from continuum_actors.run.run_writes import (
     add_outgoing,
     begin_with,
-    ended_run,
     final_transition,
     options_of,
     run_info,
@@ -307,6 +307,10 @@ class Run(Actor):
             self._host.activities.salvage(self._claim.id, results)
         if self._in_flight:
             self._activities.salvage_failures()
+        unowned = any(write.takes is not None or write.creates is not None for write, *_ in self._in_flight)
+        if self._host.tracer.active and self._first is None and not unowned:
+            signals = self._watched.signalled_in
+            trace_stay(self._host, self._claim, self._execution, self._since, signals)
 
     def _apply_due(self) -> None:
         """Fire timers, restart activities whose back-off is over, and end those whose time is over."""
@@ -444,9 +448,7 @@ class Run(Actor):
         if write.creates is not None or write.takes is not None:
             self._begun(write)
         if self.ended:
-            failure_log.log_end(self._claim, write)
-            if self._host.port is not None and (ended := ended_run(self._claim, write)) is not None:
-                self._host.port.ended(ended)
+            tell_end(self._host, self._claim, self._execution, write)
             if write.transition is not None and write.transition.release and write.transition.due_at:
                 self._host.dispatcher.expect(write.transition.due_at)
             if not self._in_flight:

@@ -15,12 +15,14 @@ class WatchedExecution:
     A process that dies in between was killed by this run: recovery counts the death against it.
     """
 
-    __slots__ = ("_host", "_key", "execution")
+    __slots__ = ("_host", "_key", "execution", "signalled_in")
 
     def __init__(self, host: Host, run_id: RunId, execution: Execution) -> None:
         self._host = host
         self._key = trace_of_code(run_id)
         self.execution = execution
+        # The trace contexts of the signals that it has taken here.
+        self.signalled_in: tuple[str, ...] = ()
 
     def enter(self) -> None:
         """Code of the run is about to run."""

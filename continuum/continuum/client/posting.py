@@ -19,6 +19,7 @@ from continuum.journal.audit_facts import Action, SeenRun
 from continuum.journal.facts import InboxKind, Post
 from continuum.journal.port import Runs, Versions
 from continuum.operations.actor import Recorder
+from continuum.telemetry.current_trace import current_traceparent
 
 
 class SignalledRuns(Runs, Versions, Protocol):
@@ -62,7 +63,9 @@ class Posting:
             key, attempt = short_text(delivery_id, "delivery_id"), 0
         await self._checks.check(run_id, workflow, signal, data)
         audit = record(Action.SIGNAL, run_id, signal=name, value=data)
-        await self._post(Post(run_id, InboxKind.SIGNAL, name, (data,), key, attempt, audit))
+        trace = current_traceparent()
+        body = (data,) if trace is None else (data, trace)
+        await self._post(Post(run_id, InboxKind.SIGNAL, name, body, key, attempt, audit))
 
     async def post_cancel(self, run_id: RunId, record: Recorder) -> None:
         """Ask a run to stop, durable on return."""

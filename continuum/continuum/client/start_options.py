@@ -24,6 +24,7 @@ from continuum.engine.ids import RunId
 from continuum.errors import InvalidOption
 from continuum.journal.announced_run import NewRun
 from continuum.quoting import listed, quoted
+from continuum.telemetry.current_trace import current_traceparent
 
 __all__ = [
     "StartOptions",
@@ -42,6 +43,8 @@ class StartOptions(TypedDict, total=False):
 
     `id` is a UUID chosen by the caller. `idempotency_key`, per namespace and workflow, makes a
     second start give the run of the first, or raise `AlreadyStarted` with ``on_conflict="raise"``.
+    `trace_context` is a W3C traceparent; without one it is that of OpenTelemetry's current span, if there is
+    one.
     """
 
     id: str | None
@@ -106,6 +109,8 @@ def new_run(
     if conflict not in ("existing", "raise"):
         raise InvalidOption(f"on_conflict is 'existing' or 'raise', not {quoted(conflict)}")
     given, key, trace = options.get("id"), options.get("idempotency_key"), options.get("trace_context")
+    if trace is None:
+        trace = current_traceparent()
     return NewRun(
         id=fresh_id() if given is None else new_id(given),
         workflow=name,

@@ -4,35 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import Context, ContextVar
-from typing import Any, Protocol
+from typing import Any
 
 from continuum.codec.codec import check_without_annotation, decode, encode
 from continuum.engine.ids import RunId
 from continuum.errors import ContinuumError
+from continuum.telemetry.tracing import TracedRun
 
 # Progress is for resuming an attempt, not for results.
 HEARTBEAT_BYTES = 16 * 1024
 
 _CURRENT: ContextVar[ActivityContext | None] = ContextVar("continuum_activity")
-
-
-class Origin(Protocol):
-    """The run that an attempt is of."""
-
-    @property
-    def run_id(self) -> RunId:
-        """Its id."""
-        ...
-
-    @property
-    def workflow(self) -> str:
-        """Its workflow's name."""
-        ...
-
-    @property
-    def trace_context(self) -> str | None:
-        """The trace context with which it was started."""
-        ...
 
 
 class ActivityContext:
@@ -63,7 +45,7 @@ class ActivityContext:
         trace: bytes | None = None,
         seq: int = 0,
         activity: str = "",
-        origin: Origin | None = None,
+        origin: TracedRun | None = None,
     ) -> None:
         self.run_id = run_id
         self._trace = trace

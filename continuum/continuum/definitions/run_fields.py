@@ -11,11 +11,12 @@ from collections.abc import Mapping
 
 from continuum.definitions.activity_context import current_attempt
 from continuum.engine.execution import current
-from continuum.telemetry.trace_context import read_traceparent
+from continuum.telemetry.current_trace import current_span, spans_are_made
+from continuum.telemetry.trace_context import own_context, read_traceparent
 
 
 class RunFields(logging.Filter):
-    """Add `run_id`, `workflow`, `activity`, `attempt` and `trace_id` to log records, where they are known.
+    """Add `run_id`, `workflow`, `activity`, `attempt`, `trace_id` and `span_id` to records, where known.
 
     For handlers: `handler.addFilter(continuum.RunFields())`. In workflow code, in activities and in the
     threads that run these; attributes that a record has already stay.
@@ -44,13 +45,19 @@ def code_fields() -> Mapping[str, object]:
     if attempt.origin is None:
         return fields
     origin = attempt.origin
-    return fields | run_fields(origin.run_id, origin.workflow, origin.trace_context)
+    fields |= run_fields(origin.run_id, origin.workflow, origin.trace_context)
+    span = current_span()
+    if span is not None:
+        fields["trace_id"], fields["span_id"] = span.trace_id, span.span_id
+    return fields
 
 
 def run_fields(run_id: str, workflow: str, trace_context: str | None) -> dict[str, object]:
     """Return what names a run: also for the engine's own lines about it, as their `extra=`."""
     fields: dict[str, object] = {"run_id": run_id, "workflow": workflow}
     context = read_traceparent(trace_context)
+    if context is None and spans_are_made():
+        context = own_context(run_id)
     if context is not None:
         fields["trace_id"] = context.trace_id
     return fields
