@@ -39,6 +39,7 @@ COMMANDS = {
     "doctor": "doctor",
     "explain": "explain",
     "health": "health",
+    "init": "init",
     "migrate": "schema",
     "nodes": "nodes",
     "observer": "observer",
