@@ -119,6 +119,25 @@ def test_show_names_unread_mail_and_leads_to_the_explanation(cli: CommandLine, d
     assert "continuum explain" not in ended.out
 
 
+def test_show_names_activities_that_have_not_ended_with_their_summaries(
+    cli: CommandLine, dsn: str, schema: str
+) -> None:
+    world = stored_world(dsn, schema)
+    update(dsn, schema, "delete from events where run_id = %s", world.asleep)
+    head = ("charge", "flow", "flow.py:3", b"\x01\x92\x90\x80", None)
+    insert = "insert into events (run_id, seq, type, at, payload) values (%s, %s, 1, now(), %s)"
+    for seq, body in enumerate([(*head, None, "charge o-1\x9b"), head, (*head, None, 7)]):
+        update(dsn, schema, insert, world.asleep, seq, pack_body(body))
+    shown = cli("runs", "show", world.asleep)
+    assert shown.err == ""
+    assert (
+        "\nactivities\tcharge, attempt 1: charge o-1\\x9b charge, attempt 1 charge, attempt 1\n" in shown.out
+    )
+    found = cli("runs", "show", world.asleep, "--json").json["activities"]
+    assert [each["summary"] for each in found] == ["charge o-1\x9b", None, None]
+    assert cli("runs", "history", world.asleep, "--json").json[0]["payload"]["summary"] == "charge o-1\x9b"
+
+
 def test_a_lost_wake_names_the_command_that_mends_it(cli: CommandLine, dsn: str, schema: str) -> None:
     world = stored_world(dsn, schema)
     update(

@@ -23,6 +23,7 @@ from continuum.cli.database import (
 )
 from continuum.cli.drift_output import print_problems, problem_facts
 from continuum.cli.empty_answers import say_nothing
+from continuum.cli.open_work import activities_in_words, in_words, open_facts
 from continuum.cli.printing import escaped, print_table, say
 from continuum.cli.run_export import export
 from continuum.cli.run_filters import RunFilter, filter_options
@@ -30,7 +31,6 @@ from continuum.cli.run_forks import fork, reset, restart
 from continuum.cli.run_ids import RUN
 from continuum.cli.run_pauses import pause, resume
 from continuum.cli.tracebacks import print_tracebacks
-from continuum.cli.unread_mail import in_words, unread_mail
 from continuum.client import Client, Owner, Page, Run, StateChange
 from continuum.client.error_causes import ErrorCause, cause_of
 from continuum.client.limits import PAGE_ENTRIES
@@ -135,13 +135,15 @@ def show(
     against the code of --module found: an empty list if that code continues RUN, null without --module.
     `caused_by` is the failure of an activity or a child that the error of RUN repeats.
     `unread` is what lies in the inbox of a run that has not ended: whether it was asked to stop, and how many
-    signals by their names. `continuum explain RUN` says what holds it.
+    signals by their names; `activities` are those that it has called and that have not ended, each with its
+    summary. `continuum explain RUN` says what holds it.
     """
     found, owner, alone, cause = ask(Target(dsn, schema), lambda client: _looked_at(client, run, namespace))
     facts = {name: getattr(found, name) for name in Run.__dataclass_fields__} | {"owner": owner}
     if found.completed_at is None:
-        mail = ask_journal(Target(dsn, schema), lambda journal: unread_mail(journal, found.id))
+        mail, calls = ask_journal(Target(dsn, schema), lambda journal: open_facts(journal, found.id))
         facts["unread"] = mail if as_json else in_words(mail)
+        facts["activities"] = calls if as_json else activities_in_words(calls)
     if as_json:
         facts |= ask_journal(Target(dsn, schema), lambda journal: _drift_facts(journal, run, modules))
         click.echo(to_json(facts | {"caused_by": cause}))

@@ -112,6 +112,8 @@ def _read_activity(event: engine.Event, known: _Known) -> tuple[str | None, dict
             known.names[event.seq] = body[0]
             args, keywords = readable_call(body[3])
             called = {"arguments": args, "keywords": keywords, "options": body[4]}
+            if (summary := engine.summary_of(event)) is not None:
+                called["summary"] = summary
             return body[0], called | {"caller": body[1], "where": body[2]}
         case EventType.ACTIVITY_COMPLETED | EventType.COMPENSATION_COMPLETED:
             payload: dict[str, Any] = {"scheduled": body[0], "result": readable(body[1])}

@@ -40,6 +40,7 @@ from continuum.definitions.call_outcome import outcome_of_call
 from continuum.definitions.functions import is_async, local_names
 from continuum.definitions.name_rules import DEFINITION_NAME_BYTES, check_name
 from continuum.definitions.repeated_calls import COMPENSATION, encode_repeated
+from continuum.definitions.summaries import check_summary, summary_of
 from continuum.engine.call_site import Site
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution, current
@@ -107,6 +108,7 @@ class Activity(Definition, Generic[P, R]):
         self.is_async = is_async
         self.result_path = f"result of {self.name}"
         check_key_template(options.idempotency_key, self.arguments.signature, self.name)
+        check_summary(options.summary, self.arguments.signature, self.name)
         if self.is_async and options.executor == "process":
             raise InvalidDefinition(
                 f"activity {self.name} is async; executor='process' is for plain functions"
@@ -149,6 +151,7 @@ class Activity(Definition, Generic[P, R]):
         priority: int | None = None,
         executor: Literal["thread", "process"] | None = None,
         at_most_once: bool | None = None,
+        summary: str | None = None,
         compensate: None = None,
     ) -> ConfiguredActivity[P, R]: ...
     @overload
@@ -164,6 +167,7 @@ class Activity(Definition, Generic[P, R]):
         priority: int | None = None,
         executor: Literal["thread", "process"] | None = None,
         at_most_once: bool | None = None,
+        summary: str | None = None,
         compensate: Compensation[R],
     ) -> CompensatedActivity[P, R]: ...
     def options(
@@ -180,6 +184,7 @@ class Activity(Definition, Generic[P, R]):
         """
         options = make_options(self.defaults, given)
         check_key_template(options.idempotency_key, self.arguments.signature, self.name)
+        check_summary(options.summary, self.arguments.signature, self.name)
         configured = ConfiguredActivity(self, options)
         return configured if compensate is None else CompensatedActivity(configured, _undo_of(compensate))
 
@@ -215,7 +220,11 @@ class Activity(Definition, Generic[P, R]):
             key = effective.idempotency_key
             resolved = resolve_key(key, self.arguments.signature, args, kwargs) if key is not None else None
             changes = store_changes(self.defaults, effective, resolved)
-        pending = execution.schedule(type, self.name, site, arguments, changes, self, since)
+        template, summary = (options or self.defaults).summary, None
+        if template is not None and log.next_recorded() is None:
+            # A replay keeps what was said when the call was made.
+            summary = summary_of(template, self.arguments.signature, args, kwargs)
+        pending = execution.schedule(type, self.name, site, arguments, changes, self, since, summary)
         try:
             data = await pending.future
         except asyncio.CancelledError:
@@ -323,6 +332,7 @@ def activity(
     priority: int = 0,
     executor: Literal["thread", "process"] = "thread",
     at_most_once: bool = False,
+    summary: str | None = None,
 ) -> ActivityDecorator: ...
 def activity(fn: Callable[..., Any] | None = None, /, *, name: str | None = None, **options: Any) -> Any:
     """Declare an activity.
@@ -334,7 +344,8 @@ def activity(fn: Callable[..., Any] | None = None, /, *, name: str | None = None
     that overlap in time may all execute, and still share one result. `queue` gives the call to any node that
     serves the queue, highest `priority` first; without a queue it runs on the node that owns the run.
     `executor="process"` runs a plain function in a process that is killed on timeout. After a crash of that
-    process the activity runs again, up to 5 times, unless `at_most_once`.
+    process the activity runs again, up to 5 times, unless `at_most_once`. `summary`, such as
+    "charge {order.id}", is a template of a line for people about each call.
     """
     decorator = ActivityDecorator(name, make_options(ActivityOptions(), options))
     return decorator if fn is None else decorator(fn)

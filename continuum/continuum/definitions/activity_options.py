@@ -57,6 +57,8 @@ class ActivityOptions:
     priority: int = 0
     executor: Literal["thread", "process"] = "thread"
     at_most_once: bool = False
+    # The template of a line for people about each call.
+    summary: str | None = None
     # Whether an attempt has a deadline of any kind. It and the next one are asked for in every step.
     limited: bool = field(init=False, repr=False, compare=False)
     # Whether the activity goes through the task table instead of running in the process of its run.

@@ -61,8 +61,8 @@ class Event(NamedTuple):
     Bodies by type, where ``caller`` is the qualified name of the function that issued the
     command, and ``where`` its file and line, for messages only:
 
-    - activity scheduled: name, caller, where, arguments, options
-    - compensation scheduled: the same, and the seq before which nothing was that it undoes
+    - activity scheduled: name, caller, where, arguments, options; with a summary also None, summary
+    - compensation scheduled: the same, but with the seq before which nothing was that it undoes for None
     - activity or compensation completed: scheduled seq, result
     - activity or compensation failed: scheduled seq, type, message, traceback, attempt
     - activity retried: scheduled seq, type, message, attempt, due (microseconds)
@@ -162,6 +162,7 @@ VALUE_PLACES = {
     type: place for type, parts in _PARTS.items() for place, kinds in enumerate(parts) if bytes in kinds
 }
 """Where in a body its encoded value is, by type; the value of some side effects is no bytes."""
+_SUMMARY = 6
 _LEAST_LENGTH = {type: len(parts) for type, parts in _PARTS.items()}
 # All types of a body looked up at once: that costs less than a look at each part.
 _ALLOWED = {type: frozenset(product(*parts)) for type, parts in _PARTS.items()}
@@ -201,6 +202,12 @@ def _is_whole_read(kind: str, recorded: tuple[Any, ...]) -> bool:
     if kind == "now":
         return type(value) is int and FIRST_MOMENT <= value <= LAST_MOMENT
     return type(value) is bytes and (kind != "uuid4" or len(value) == _UUID_BYTES)
+
+
+def summary_of(event: Event) -> str | None:
+    """Return the line for people that was written with a call, None without one."""
+    found = event.body[_SUMMARY] if event.type in SCHEDULES and len(event.body) > _SUMMARY else None
+    return found if isinstance(found, str) else None
 
 
 def event_name(type: int) -> str:

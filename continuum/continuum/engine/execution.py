@@ -284,12 +284,15 @@ class Execution:
         options: Options,
         definition: Any = None,
         since: int | None = None,
+        summary: str | None = None,
     ) -> PendingActivity:
         """Schedule an activity or compensation; its result arrives in the future of the returned entry.
 
-        A compensation undoes nothing from before the event `since`, if that is known.
+        A compensation undoes nothing from before the event `since`, if that is known. People read `summary`.
         """
-        rest = (arguments, options) if since is None else (arguments, options, since)
+        rest: tuple[Any, ...] = (arguments, options) if since is None else (arguments, options, since)
+        if summary is not None:
+            rest = (arguments, options, since, summary)
         try:
             seq, recorded, at, body = self.log.command(type, name, site, rest)
         except Control:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from continuum.engine.events import ANSWERS, CHILD_ENDS, SCHEDULES, Event, EventType, is_whole
+from continuum.engine.events import ANSWERS, CHILD_ENDS, SCHEDULES, Event, EventType, is_whole, summary_of
 
 
 @dataclass(slots=True)
@@ -26,6 +26,8 @@ class OpenCall:
     crashes: int = 0
     # How many attempts there are, if the call says so: otherwise its definition does.
     attempts: int | None = None
+    # The line for people that was written with it.
+    summary: str | None = None
     # The error of the attempt before, and when the next one begins.
     error: str | None = None
     retry_due: int | None = None
@@ -81,7 +83,9 @@ def _apply(history: RunHistory, event: Event, body: tuple[Any, ...]) -> None:
     if kind in SCHEDULES:
         compensation = kind == EventType.COMPENSATION_SCHEDULED
         attempts = _attempts_of(body)
-        history.calls[event.seq] = OpenCall(event.seq, body[0], body[2], at, compensation, attempts=attempts)
+        history.calls[event.seq] = OpenCall(
+            event.seq, body[0], body[2], at, compensation, attempts=attempts, summary=summary_of(event)
+        )
     elif kind in ANSWERS:
         history.calls.pop(body[0], None)
     elif kind == EventType.TIMER_STARTED:

@@ -96,11 +96,10 @@ def _is_awaited(scene: Scene, kind: str, seq: int, due: int) -> bool:
 
 
 def _facts(call: OpenCall | None) -> dict[str, Any]:
-    return (
-        {}
-        if call is None
-        else {"place": call.place, "crashes": call.crashes, "compensation": call.compensation}
-    )
+    if call is None:
+        return {}
+    summary = {} if call.summary is None else {"summary": call.summary}
+    return {"place": call.place, "crashes": call.crashes, "compensation": call.compensation, **summary}
 
 
 def _task_running(scene: Scene, task: TaskPlace, call: OpenCall | None) -> Cause:
