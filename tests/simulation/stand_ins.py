@@ -87,7 +87,7 @@ def _random_fraction() -> float:
     return _current().random.random()
 
 
-def _nothing(given: object) -> None:
+def _nothing(*given: object) -> None:
     """Leave logging and the calls that end a process as they are."""
 
 
