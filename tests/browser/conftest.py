@@ -18,11 +18,13 @@ from continuum.observer.options import ObserverOptions
 from continuum.observer.serve import serve
 from continuum.settings.settings import Settings
 from tests.browser.chromium import Browser, chromium, missing
+from tests.browser.paths import Examples
 from tests.browser.shop import Order, order_flow
 from tests.postgres_server import Template, copied_database
 
 FATES = ("shipped", "declined", "waits", "sleeps", "stuck")
 DEADLINE_S = 60.0
+NODE = "shop-node"
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +35,7 @@ def shop(session_dsn: str, template: Template) -> Iterator[str]:
             modules=["tests.browser.shop"],
             dsn=dsn,
             schema=template.schema,
-            name="shop-node",
+            name=NODE,
             settings=Settings(run_hosts=1, activity_hosts=0),
         )
         with started_node(config):
@@ -54,6 +56,24 @@ async def _fill(dsn: str, schema: str) -> None:
         for run in ending:
             with suppress(RunFailed):
                 await run.result(timeout=DEADLINE_S)
+
+
+@pytest.fixture(scope="session")
+def examples(shop: str, schema_name: str) -> Examples:
+    """A failed run, its workflow, its node, and a change of many runs."""
+
+    async def looking() -> Examples:
+        async with connect(shop, schema=schema_name) as client:
+            failed = (await client.query(find="state:failed", limit=1)).entries[0]
+            search = "workflow:shop.order state:completed"
+            attributes = {"seen": True}
+            shown = await client.operations.preview("attributes", search, attributes=attributes)
+            operation = await client.operations.execute(
+                shown.digest, "attributes", search, attributes=attributes, by="ada"
+            )
+            return Examples(failed.id, failed.workflow, NODE, operation.id)
+
+    return asyncio.run(looking())
 
 
 @pytest.fixture

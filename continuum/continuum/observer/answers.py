@@ -27,8 +27,10 @@ from continuum.observer.guarding.origins import is_same_origin
 from continuum.observer.guarding.sessions import Session
 from continuum.observer.guarding.visitors import COOKIE, Doorkeeper
 from continuum.observer.limits import FORM_BYTES, PING_SECONDS, SESSION_SECONDS
+from continuum.observer.openapi import openapi
 from continuum.observer.options import LINK, TOKEN, ObserverOptions
 from continuum.observer.page import Page
+from continuum.observer.pages import PAGES
 from continuum.observer.place import Place
 from continuum.observer.rendering import Templates
 from continuum.observer.visit import Visit
@@ -93,6 +95,12 @@ class Answers:
                 return _json({"error": str(error)}, status_of(error))
 
         return answering
+
+    async def document(self, request: Request) -> Response:
+        """Describe the API, to everybody who has signed in."""
+        if await self._keeper.session(request) is None:
+            return _json({"error": "sign in, or send a token: Authorization: Bearer TOKEN"}, 401)
+        return _json(openapi(PAGES))
 
     def stream(self, page: Page) -> Handler:
         """Return what answers with the changes of a page, for as long as it is open."""

@@ -127,6 +127,7 @@ def _routed(answers: Answers) -> Starlette:
             routes.append(Route(f"/live{page.path}", answers.stream(page), methods=["GET"]))
     routes += [
         Route("/actions/{action}", answers.change, methods=["POST"]),
+        Route("/api/v1/openapi.json", answers.document, methods=["GET"]),
         Route("/link", answers.link, methods=["GET"]),
         Route("/sign-in", answers.sign_in, methods=["GET", "POST"]),
         Route("/sign-out", answers.sign_out, methods=["POST"]),
