@@ -13,6 +13,7 @@ from starlette.requests import Request
 from continuum.client import Client
 from continuum.journal.port import Journal
 from continuum.observer.options import ObserverOptions
+from continuum.observer.payloads import Payloads
 from continuum.observer.place import Place
 from continuum.observer.visitor import Role, Visitor
 
@@ -52,6 +53,11 @@ class Visit:
     def sees_payloads(self) -> bool:
         """Whether the visitor may see what runs work with."""
         return self.visitor.may(Role.OPERATOR)
+
+    @property
+    def payloads(self) -> Payloads:
+        """What of the values that runs work with the visitor sees."""
+        return Payloads(self.sees_payloads, self.options.redact)
 
     def parameter(self, name: str) -> Any:
         """Return a part of the path, such as the id of a run."""
