@@ -187,6 +187,13 @@ class Answers:
         visit = None if session is None else self._visit(request, session, _path(request))
         return self._plain(visit, "There is no such page", "The address may be mistyped.", error.status_code)
 
+    async def fault(self, request: Request, error: Exception) -> Response:
+        """Answer a request that showed a fault of ours; the server logs it."""
+        session = await self._keeper.session(request)
+        visit = None if session is None else self._visit(request, session, _path(request))
+        text = "The observer has a fault here; its log says which. Please report it with those lines."
+        return self._plain(visit, "This page has a fault", text, 500)
+
     def _visit(self, request: Request, session: Session, path: str) -> Visit:
         asked = dict(request.query_params)
         return Visit(request, self._place, self._options, session.visitor, path, asked)

@@ -133,7 +133,7 @@ def _routed(answers: Answers) -> Starlette:
         Route("/sign-out", answers.sign_out, methods=["POST"]),
         Mount("/static", _Unchanging(packages=[("continuum.observer", "static")])),
     ]
-    handlers = {404: answers.nothing_here, 405: answers.nothing_here}
+    handlers = {404: answers.nothing_here, 405: answers.nothing_here, 500: answers.fault}
     return Starlette(routes=routes, exception_handlers=handlers)  # type: ignore[arg-type]  # narrower than theirs
 
 
