@@ -44,6 +44,17 @@ async def test_p4_the_owner_reads_what_was_posted(journal: Journal) -> None:
     assert (mail.body, mail.key) == ((b"yes",), "d1")
 
 
+async def test_a_signal_keeps_what_it_has_beside_its_value(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    with_context = signal(run.id, b"yes")._replace(body=(b"yes", "00-trace"))
+
+    await journal.post([with_context])
+
+    (mail,) = await journal.inbox(worker, [run.id])
+    assert (mail.kind, mail.body) == (InboxKind.SIGNAL, (b"yes", "00-trace"))
+
+
 async def test_mail_is_read_in_the_order_it_was_posted(journal: Journal) -> None:
     """B5"""
     worker = await worker_of(journal)

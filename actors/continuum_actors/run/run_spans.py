@@ -27,7 +27,8 @@ def tell_end(host: Host, claim: ClaimedRun, execution: Execution, write: RunWrit
     if host.port is not None:
         host.port.ended(end)
     period = Period(claim.started_at, host.journal.now())
-    host.tracer.ended(execution.info, period, end.state.name.lower(), _type_of(end.error))
+    state, error = end.state.name.lower(), _type_of(end.error)
+    host.tracer.ended(execution.info, period, state, error, claim.parent)
 
 
 def trace_stay(

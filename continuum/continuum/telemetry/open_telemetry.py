@@ -102,18 +102,25 @@ class OpenTelemetry:
 
         self._guarded(make)
 
-    def ended(self, run: TracedRun, period: Period, state: str, error: str | None) -> None:
-        """Make the span of a run."""
+    def ended(
+        self, run: TracedRun, period: Period, state: str, error: str | None, parent: str | None = None
+    ) -> None:
+        """Make the span of a run. That of a child without a context is in a trace of its own, with a link."""
 
         def make() -> None:
             tracer = _tracer()
             whose = _context_of(run, tracer)
-            parent = _inside(whose)
-            if read_traceparent(run.trace_context) is None and hasattr(tracer, "id_generator"):
-                # It is the span that its attempts have named as their parent.
-                tracer, parent = _with_ids(tracer, whose), Context()
+            inside, links = _inside(whose), []
             attributes = {**_about(run), "continuum.outcome": state}
-            _make(tracer, f"run {run.workflow}", parent, period, attributes, error=error)
+            if parent is not None:
+                attributes["continuum.parent_run_id"] = parent
+            if read_traceparent(run.trace_context) is None:
+                if parent is not None:
+                    links.append(Link(_span_context(own_context(parent)), {"continuum.link": "parent"}))
+                if hasattr(tracer, "id_generator"):
+                    # It is the span that its attempts have named as their parent.
+                    tracer, inside = _with_ids(tracer, whose), Context()
+            _make(tracer, f"run {run.workflow}", inside, period, attributes, links=links, error=error)
 
         self._guarded(make)
 

@@ -63,8 +63,10 @@ class Tracer(Protocol):
         """A run has left this worker; `signals` are the contexts of the signals that it took here."""
         ...
 
-    def ended(self, run: TracedRun, period: Period, state: str, error: str | None) -> None:
-        """The end of a run is durable; `error` is the type of its exception."""
+    def ended(
+        self, run: TracedRun, period: Period, state: str, error: str | None, parent: str | None = None
+    ) -> None:
+        """The end of a run is durable; `error` is the type of its exception, `parent` a parent's id."""
         ...
 
     def flush(self) -> None:
@@ -84,7 +86,9 @@ class NoTracer:
     def stayed(self, run: TracedRun, period: Period, node: str, claim: int, signals: Sequence[str]) -> None:
         """Make no span."""
 
-    def ended(self, run: TracedRun, period: Period, state: str, error: str | None) -> None:
+    def ended(
+        self, run: TracedRun, period: Period, state: str, error: str | None, parent: str | None = None
+    ) -> None:
         """Make no span."""
 
     def flush(self) -> None:

@@ -1,6 +1,8 @@
 """How the processes of a node log: to standard error, one line per record, Python's warnings included."""
 
 import logging
+import sys
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from typing import TextIO
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 logger = logging.getLogger("py.warnings")
+errors = logging.getLogger("continuum.process")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,22 @@ def log_to_stderr(output: LogOutput, process: str) -> None:
     handler.setFormatter(logging.Formatter(LOG_FORMAT))
     if output.dress is not None:
         output.dress(handler, process)
+        # Text of Python's own would be no record.
+        threading.excepthook = _log_end_of_thread
+        sys.unraisablehook = _log_unraisable
     logging.basicConfig(level=output.level, handlers=[handler], force=True)
     warnings.showwarning = _log_warning
+
+
+def _log_end_of_thread(end: threading.ExceptHookArgs) -> None:
+    if end.exc_value is not None and not isinstance(end.exc_value, SystemExit):
+        name = "a thread" if end.thread is None else f"thread {end.thread.name}"
+        errors.error("%s ended with an exception", name, exc_info=end.exc_value)
+
+
+def _log_unraisable(found: "sys.UnraisableHookArgs") -> None:
+    what = found.err_msg or "an exception had nowhere to go"
+    errors.error("%s: %.200r", what, found.object, exc_info=found.exc_value)
 
 
 def _log_warning(

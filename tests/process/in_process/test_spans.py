@@ -10,7 +10,7 @@ import pytest
 from opentelemetry import trace
 
 import continuum
-from continuum import Signal, workflow
+from continuum import ActivityCall, Signal, activity, workflow
 from continuum_supervision import Supervisor
 from tests.process.in_process.hosts import DEADLINE_S
 from tests.unit.telemetry.spans import Spans, context_of, spans_in_memory
@@ -23,6 +23,33 @@ async def asking() -> str | None:
     """Wait for a signal, and return the context of the start."""
     await go.wait()
     return continuum.info().trace_context
+
+
+@activity(name="spans.elsewhere")
+def elsewhere() -> None:
+    """Make a span of the user's."""
+    with trace.get_tracer_provider().get_tracer("shop").start_as_current_span("inside"):
+        pass
+
+
+@workflow(name="spans.executed")
+async def executed() -> None:
+    """Have the application's executor make a call."""
+    await elsewhere()
+
+
+class Pool:
+    """Makes calls in threads of the application."""
+
+    def submit(self, call: ActivityCall) -> Awaitable[Any]:
+        """Make a call."""
+        return asyncio.get_running_loop().run_in_executor(None, call.run)
+
+    def cancel(self, call: ActivityCall) -> None:
+        """Leave it."""
+
+    async def drain(self) -> None:
+        """Nothing runs any more."""
 
 
 @pytest.fixture
@@ -75,3 +102,12 @@ async def test_starts_and_signals_take_the_current_context(
     assert linked == [context.span_id] * (len(spans.named("stay spans.asking")) + 1)
     assert context_of(whole).trace_id == context.trace_id
     assert trace.get_current_span().get_span_context().is_valid is False
+
+
+async def test_a_call_of_the_applications_executor_is_in_the_span_of_its_attempt(spans: Spans) -> None:
+    node = continuum.children(name="pooled", journal="memory", workflows=[executed], activity_executor=Pool())
+    async with Supervisor(node), continuum.connect(name="pooled") as client:
+        run = await client.start(executed)
+        await run.result(DEADLINE_S)
+    inside, attempt = spans.one("inside"), spans.one("activity spans.elsewhere")
+    assert (inside.parent and inside.parent.span_id) == context_of(attempt).span_id

@@ -30,13 +30,22 @@ async def doubtful(number: int) -> int:
 """
 LOGGING = """
 import logging
+import threading
 import continuum
 
 log = logging.getLogger("shop")
 
+class Unhappy:
+    def __del__(self) -> None:
+        raise LookupError("nowhere to go")
+
 @continuum.activity(name="logging.here")
 async def here() -> None:
     log.info("here")
+    thread = threading.Thread(target=lambda: 1 / 0, name="aside")
+    thread.start()
+    thread.join()
+    Unhappy()
 
 @continuum.activity(name="logging.threaded")
 def threaded() -> None:
@@ -138,7 +147,8 @@ async def test_every_line_of_a_node_that_logs_json_is_an_object_that_says_whose_
         ("isolated", "logging.isolated", 1, "activity_host-1"),
         ("isolated", "logging.isolated", 2, "activity_host-1"),
     ]
-    (failed,) = [each for each in own if "exception" in each]
+    dropped, failed = [each for each in own if "exception" in each]
+    assert dropped["exception"].endswith("LookupError: nowhere to go\n")
     assert failed["exception"].endswith("ValueError: line one\nline two\n")
     (warning,) = [each for each in own if each["level"] == "WARNING"]
     assert (warning["logger"], warning["activity"], warning["attempt"]) == (
@@ -146,6 +156,8 @@ async def test_every_line_of_a_node_that_logs_json_is_an_object_that_says_whose_
         "logging.isolated",
         1,
     )
+    (aside,) = [each for each in found if each["message"] == "thread aside ended with an exception"]
+    assert aside["exception"].endswith("ZeroDivisionError: division by zero\n")
     (death,) = [each for each in found if "is started again" in each["message"]]
     assert death["process"] == "node_supervisor"
 

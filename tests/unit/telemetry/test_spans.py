@@ -216,6 +216,18 @@ async def test_a_run_without_a_context_is_the_root_of_a_trace_with_its_own_id(sp
     assert parent_of(spans.one("activity spans.charge")) == ids_of(whole)
 
 
+async def test_a_child_without_a_context_is_linked_to_its_parent(spans: Spans) -> None:
+    async with env() as environment:
+        run = await environment.start(order_flow, "o-1")
+        await run.signal(go, "yes")
+        await environment.advance(timedelta(minutes=2))
+        await run.result()
+    whole = spans.one("run spans.child", parent_run_id=run.id)
+    (link,) = whole.links
+    assert link.context.span_id == context_of(spans.one("run spans.order")).span_id
+    assert link.context.trace_id != context_of(whole).trace_id
+
+
 async def test_spans_of_others_keep_ids_of_their_own(spans: Spans) -> None:
     async with env() as environment:
         run = await environment.start(child, "o-1")
