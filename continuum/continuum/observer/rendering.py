@@ -14,7 +14,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from continuum.observer import texts
+from continuum.observer import charts, searches, texts
 from continuum.observer.navigation import NAVIGATION
 from continuum.observer.page import Page
 from continuum.observer.visit import Visit
@@ -33,13 +33,16 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        self._environment.filters.update(texts.FILTERS)
+        self._environment.filters.update({**texts.FILTERS, **charts.FILTERS})
         style = (files("continuum.observer") / "static" / "observer.css").read_text()
         # In the page itself, so that nothing is asked for before it is painted; the policy names its digest.
         self.style_digest = "sha256-" + b64encode(hashlib.sha256(style.encode()).digest()).decode()
         # The style is a file of our own; blocks see no imports of the template that they are in.
         parts = self._environment.get_template("parts.html").module
-        self._environment.globals.update(style=Markup(style), navigation=NAVIGATION, parts=parts)
+        self._environment.globals.update(
+            style=Markup(style), navigation=NAVIGATION, parts=parts, searches=searches
+        )
+        self._environment.globals.update(work=self._environment.get_template("work.html").module)
 
     def whole(self, page: Page, visit: Visit, records: Any, **more: Any) -> str:
         """Return a page."""

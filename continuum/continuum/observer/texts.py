@@ -16,11 +16,11 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _TWO_UNITS = ((_DAY, "d", _HOUR, "h"), (_HOUR, "h", _MINUTE, "min"), (_MINUTE, "min", 1, "s"))
 
 
-def ago(then: datetime | None, now: datetime) -> str:
+def ago(then: datetime | int | None, now: datetime) -> str:
     """Return how long ago or ahead a time is, in one unit: `3 min ago`, `in 2 h`."""
     if then is None:
         return NOTHING
-    seconds = (now - then).total_seconds()
+    seconds = (now - _aware(then)).total_seconds()
     if abs(seconds) < 10:
         return "just now" if seconds >= 0 else "now"
     text = _rough(abs(seconds))
@@ -42,6 +42,11 @@ def moment(then: datetime | int | None) -> str:
     if then is None:
         return NOTHING
     return _aware(then).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def clock(then: datetime | int) -> str:
+    """Return the time of day in UTC, to the minute."""
+    return moment(then)[11:16]
 
 
 def iso(then: datetime | int) -> str:
@@ -97,6 +102,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "ago": ago,
     "moment": moment,
     "iso": iso,
+    "clock": clock,
     "duration": duration,
     "number": number,
     "short_id": short_id,
