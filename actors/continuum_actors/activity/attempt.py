@@ -16,6 +16,7 @@ from continuum.definitions.activity_context import ActivityContext, enter_activi
 from continuum.definitions.activity_executor import ActivityCall, ActivityExecutor
 from continuum.definitions.call_outcome import CallOutcome, outcome_of_call
 from continuum.engine.ids import RunId
+from continuum.telemetry.measured import Measured
 from continuum.telemetry.tracing import TracedRun
 from continuum_actors.activity.deadline import Deadline, Limits
 from continuum_actors.activity.executor_work import ExecutorWork
@@ -65,6 +66,7 @@ class Attempt:
         "_arguments",
         "_limited",
         "_limits",
+        "began",
         "context",
         "definition",
         "dispatch",
@@ -98,6 +100,8 @@ class Attempt:
         self._limits = limits
         self._limited: LimitedCall | None = None
         self.task: asyncio.Task[None] | None = None
+        # When its call began, on the clock of the loop, which costs a step the least; None before.
+        self.began: float | None = None
         self.context = ActivityContext(run_id, number, beat, self.trace, seq, definition.name, origin)
 
     async def run(self, host: Host, kill: HardKill | None, clock: Clock) -> bytes:
@@ -107,6 +111,7 @@ class Attempt:
         not what takes long.
         """
         args, kwargs = self.enter()
+        self.began = asyncio.get_running_loop().time()
         assert self.context.origin is not None, "every attempt is one of a run"
         with host.tracer.attempt(self.context.origin, self.definition.name, self.context.attempt):
             try:
@@ -193,6 +198,14 @@ class Attempt:
         except asyncio.CancelledError:
             threads.give_up(call)
             raise
+
+    def measure(self, measures: Measured, now: float, error: BaseException | None) -> None:
+        """Report how it ended, if its call has begun."""
+        if self.began is not None:
+            outcome = "completed" if error is None else "failed"
+            if self.context.cancelled and isinstance(error, TimeoutError):
+                outcome = "timed_out"
+            measures.activity_ended(self.definition.name, outcome, now - self.began)
 
     def give_up(self, message: str) -> None:
         """End the attempt with `TimeoutError` and this message; its run waits no longer."""

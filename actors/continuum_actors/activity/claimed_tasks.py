@@ -93,6 +93,8 @@ class ClaimedTasks:
                 self._look_again = False
                 tasks = await self._claim(room)
                 for task in tasks:
+                    if task.waited is not None:
+                        host.measures.task_claimed(task.queue, task.waited)
                     self.start(task)
                 if len(tasks) < room and not self._look_again:
                     break
@@ -154,10 +156,12 @@ class ClaimedTasks:
         except BaseException as error:
             if says_only_that_it_was_cancelled(error) and self._is_over():
                 raise asyncio.CancelledError from error
+            attempt.measure(self._host.measures, self._loop.time(), error)
             await self._heartbeats.flush(task.run_id, task.seq)
             kind, text, traceback, names = describe_error(error)
             result = TaskResult(task, InboxKind.ACTIVITY_RAISED, (kind, text, traceback, sorted(names)))
         else:
+            attempt.measure(self._host.measures, self._loop.time(), None)
             result = TaskResult(task, InboxKind.ACTIVITY_COMPLETED, (value,))
         finally:
             del self._running[task.run_id, task.seq, task.dispatch]

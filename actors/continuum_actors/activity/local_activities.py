@@ -72,6 +72,7 @@ class LocalActivities(Actor):
             self._heartbeats = Heartbeats(self._host, self._background)
         self._runner = AttemptRunner(self._host, self.clock)
         # Bound once, not for every step.
+        self._time = self._loop.time
         self._beat = heartbeats_in(self._loop, self._heartbeats.record)
         sentinel = self._sentinel = LoopSentinel(self._loop)
         # Also after a kill, when `terminate` is not called.
@@ -202,10 +203,12 @@ class LocalActivities(Actor):
         try:
             args, kwargs = attempt.enter()
             definition = attempt.definition
+            attempt.began = began = self._time()
             result = definition.encode_result(await definition.fn(*args, **kwargs))
         except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
             await self._raised(attempt, error)
         else:
+            self._host.measures.activity_ended(definition.name, "completed", self._time() - began)
             self._returned(attempt, result)
 
     async def _run_fully(self, attempt: Attempt, starts: int) -> None:
@@ -214,6 +217,7 @@ class LocalActivities(Actor):
         except BaseException as error:  # noqa: BLE001 - whatever an activity raises is its failure
             await self._raised(attempt, error)
         else:
+            attempt.measure(self._host.measures, self._time(), None)
             self._returned(attempt, result)
 
     def _returned(self, attempt: Attempt, result: bytes) -> None:
@@ -230,6 +234,7 @@ class LocalActivities(Actor):
         if says_only_that_it_was_cancelled(error) and self._is_over():
             self._ended(attempt)
             raise asyncio.CancelledError from error
+        attempt.measure(self._host.measures, self._time(), error)
         await self._heartbeats.flush(attempt.run_id, attempt.seq)
         run = self._ended(attempt)
         failure = ActivityRaised(attempt.seq, *describe_error(error))

@@ -38,6 +38,7 @@ from continuum.journal.port import (
 from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
 from continuum.telemetry.current_trace import tracer_here
+from continuum.telemetry.measured import Measured, NotMeasured
 from continuum.telemetry.tracing import Tracer
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
@@ -46,6 +47,7 @@ from continuum_actors.host.messages import (
     ActivityCompleted,
     ActivityRaised,
     FindRun,
+    HasCounted,
     HasMail,
     Place,
     RunFound,
@@ -272,8 +274,8 @@ class Control(Protocol):
         """The name that this process has there."""
         ...
 
-    def send(self, message: HasMail | RunFound) -> None:
-        """Send to the cluster actor; the message may be lost."""
+    def send(self, message: HasMail | RunFound | HasCounted) -> None:
+        """Send to the control process; the message may be lost."""
         ...
 
 
@@ -337,6 +339,7 @@ class Host:
     pulse: Pulse = field(default_factory=NoPulse)
     # Made after the code is loaded: that may have set up OpenTelemetry.
     tracer: Tracer = field(default_factory=tracer_here)
+    measures: Measured = field(default_factory=NotMeasured)
     random_bytes: Callable[[int], bytes] = os.urandom
     # The application's own way to run activities; None for this process's loop and threads.
     executor: ActivityExecutor | None = None

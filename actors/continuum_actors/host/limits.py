@@ -100,3 +100,8 @@ REPORT_LEFTOVER_SECONDS = 1.0
 LEFTOVERS_PER_HOST = 64
 # Turns of the loop in which a cancelled activity can end, so that its last heartbeat and traceback are kept.
 TURNS_TO_END = 5
+
+
+def renewal_pause(lease_ttl: float) -> float:
+    """Return how many seconds lie between two renewals of a lease."""
+    return min(lease_ttl / RENEWALS_PER_LEASE, LONGEST_RENEWAL_SECONDS)

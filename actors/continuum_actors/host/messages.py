@@ -17,6 +17,7 @@ from continuum.engine.ids import RunId
 from continuum.engine.pending import PendingActivity
 from continuum.journal.announced_run import AnnouncedRun, FirstWrite, NewRun
 from continuum.journal.port import ClaimedRun, InboxRow, LeaseLost, RunWrite, StoredHistory, Topic
+from continuum.telemetry.tallies import Tally
 from continuum_supervision import ActorRef, WhereIs
 from continuum_supervision.process.events import PeerDown, PeerUp
 
@@ -271,6 +272,13 @@ class HasMail:
     """From a host to its node's cluster actor: these runs have mail, and no LISTEN tells their owners."""
 
     run_ids: tuple[RunId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HasCounted:
+    """From a host to the control process of its node: what was counted since the last report."""
+
+    counted: tuple[Tally, ...]
 
 
 @dataclass(frozen=True, slots=True)

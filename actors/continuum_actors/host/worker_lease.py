@@ -58,6 +58,7 @@ class WorkerLease(Actor):
         """An actor found the lease lost; ignores late reports about an earlier lease."""
         error = message.error
         if self._host.worker is not None and error.worker == self._host.worker.id:
+            self._host.measures.lease_lost()
             raise ExpectedExit(f"{error}; its runs continue with their next owner") from error
 
     def lost(self, error: LeaseLost) -> None:

@@ -21,9 +21,19 @@ from continuum.journal.resilient import ResilientJournal
 from continuum.journal.silence import Silence
 from continuum.journal.suspect_port import Death
 from continuum.settings.settings import Settings
+from continuum.telemetry.measures import Measures
+from continuum.telemetry.tallies import Sums, Tally
 from continuum.versions.loaded_code import Code, load_code
 from continuum_actors.host import limits
-from continuum_actors.host.messages import FindRun, Forwarded, HasMail, NodeHello, RunFound, SuspectsWait
+from continuum_actors.host.messages import (
+    FindRun,
+    Forwarded,
+    HasCounted,
+    HasMail,
+    NodeHello,
+    RunFound,
+    SuspectsWait,
+)
 from continuum_actors.host.traces import read_trace
 from continuum_actors.node.cluster import Cluster
 from continuum_actors.node.death_causes import EndOfProcess, death_of, manner_of
@@ -69,6 +79,10 @@ class ControlledNode:
         # How processes ended last, by their ids.
         self._ends: dict[str, str | None] = {}
         self.state = "up"
+        self._sums = Sums()
+        self._measures = Measures()
+        if context.incarnation > 1:
+            self._measures.process_restarted(CONTROL)
 
     def started(self, notice: ProcessStarted) -> None:
         """Add a process that has started."""
@@ -80,6 +94,8 @@ class ControlledNode:
         if (known := self._started.get(notice.process_id)) and known.incarnation == notice.incarnation:
             del self._started[notice.process_id]
         self._ends[notice.process_id] = self.manner_of(notice)
+        if self.state == "up":
+            self._measures.process_restarted(notice.role)
 
     def known_processes(self) -> Sequence[KnownProcess]:
         """Return every process beside control."""
@@ -108,6 +124,14 @@ class ControlledNode:
             self._context.send_urgently(process_id, message)
         else:
             self._context.send(process_id, message)
+
+    def count(self, counted: Sequence[Tally]) -> None:
+        """Add what a host has counted."""
+        self._sums.add(counted)
+
+    def take_counted(self) -> Sequence[Tally]:
+        self._sums.add(self._measures.drain())
+        return self._sums.take()
 
     def pids(self) -> Collection[int]:
         """Return every pid that this node ever had."""
@@ -292,6 +316,9 @@ async def control_main(context: ProcessContext) -> None:
             # Renew the leases of the hosts that drain until the last of them is gone.
             await until_set(context.shutdown_requested, supervisor.ref)
         await journal.retry("retire", "leaving", retire, journal.once, node, config.node)
+        if counted := node.take_counted():
+            # What the hosts have counted since the last renewal.
+            await journal.renew([], config.settings.lease_ttl, None, counted=counted)
     finally:
         await let_tasks_end()
         await journal.close()
@@ -357,6 +384,8 @@ def _received(node: ControlledNode, registry: Registry, reporter: NodeReporter, 
                         manner=node.manner_of(message),
                     ),
                 )
+        case HasCounted(counted):
+            node.count(counted)
         case HasMail():
             _cast(registry.whereis("cluster"), message)
             _cast(registry.whereis("lookout"), None)

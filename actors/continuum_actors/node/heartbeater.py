@@ -15,6 +15,7 @@ from continuum.engine.ids import WorkerId
 from continuum.journal.node_report_port import GivenReport, WantedReport
 from continuum.journal.port import NodeFacts
 from continuum.journal.resilient import ResilientJournal
+from continuum.telemetry.tallies import Tally
 from continuum_actors.host import limits
 from continuum_actors.host.looping_actor import LoopingActor
 from continuum_actors.node.node_reporter import Leases
@@ -32,6 +33,10 @@ class Node(Protocol):
 
     def facts(self) -> NodeFacts | None:
         """Return what the node reports about itself."""
+        ...
+
+    def take_counted(self) -> Sequence[Tally]:
+        """Return what the processes of the node have counted since the last time."""
         ...
 
     def drain(self) -> None:
@@ -87,14 +92,16 @@ class Heartbeater(LoopingActor):
         self._now.set()
 
     async def _keep_renewing(self) -> None:
-        every = min(self._ttl / limits.RENEWALS_PER_LEASE, limits.LONGEST_RENEWAL_SECONDS)
+        every = limits.renewal_pause(self._ttl)
         while not self._leaving:
             self._now.clear()
             report = await self._gathered(every)
             if self._leaving:
                 return
             facts = self._node.facts()
-            renewal = await self._journal.renew(self._node.workers(), self._ttl, facts, report)
+            renewal = await self._journal.renew(
+                self._node.workers(), self._ttl, facts, report, self._node.take_counted()
+            )
             if not self._counted and facts is not None and facts.connections:
                 self._counted = True
                 await self._count_connections()

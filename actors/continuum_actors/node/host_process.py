@@ -12,15 +12,17 @@ from continuum.journal.port import Topic
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
 from continuum.scanner.findings import DeterminismWarning
+from continuum.telemetry.measures import Measures
 from continuum.versions.loaded_code import load_code
 from continuum_actors.activity.watched_steps import watch_tasks
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import FindRun, Forwarded, HasMail, RunFound, SuspectsWait
+from continuum_actors.host.messages import FindRun, Forwarded, HasCounted, HasMail, RunFound, SuspectsWait
 from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.fatal_calls import watch_fatal_calls
 from continuum_actors.node.garbage_collection import tune_for_good
 from continuum_actors.node.host_report import HostReporter
+from continuum_actors.node.measure_reporter import MeasureReporter
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_actors.tree import activity_host_children, host_supervisor, run_host_children
 from continuum_supervision import ActorRef, ChildSpec
@@ -35,12 +37,12 @@ CONTROL = "control"
 
 @dataclass(frozen=True, slots=True)
 class ControlLink:
-    """The way from a host to the cluster actor of its node."""
+    """The way from a host to the control process of its node."""
 
     context: ProcessContext
     process_id: str
 
-    def send(self, message: HasMail | RunFound) -> None:
+    def send(self, message: HasMail | RunFound | HasCounted) -> None:
         self.context.send(CONTROL, message)
 
 
@@ -125,6 +127,7 @@ def _host(context: ProcessContext, role: str) -> Host:
         role,
         config.settings,
         pulse=context.own_liveness,
+        measures=Measures(),
         control=ControlLink(context, context.process_id),
     )
 
@@ -144,7 +147,9 @@ async def serve(
         host.leftovers.limit = 0
     try:
         watch_tasks(asyncio.get_running_loop(), host.pulse)
-        async with host_supervisor(children) as supervisor:
+        counts = ChildSpec("measure_reporter", lambda: MeasureReporter(host))
+        # The first one stops last, and reports what the others have counted until then.
+        async with host_supervisor([counts, *children]) as supervisor:
             context.own_liveness.backlog = host.threads.waiting
             reporter.host, reporter.describe = host, supervisor.describe
             context.on_message(lambda incoming: _received(host, reporter, incoming))

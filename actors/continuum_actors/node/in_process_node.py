@@ -25,6 +25,8 @@ from continuum.journal.limits import CONNECTIONS_WITH_LEASES
 from continuum.journal.look_port import LookedFor
 from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum.settings.settings import Settings
+from continuum.telemetry.measures import Measures
+from continuum.telemetry.tallies import Tally
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
 from continuum_actors.host.thread_pool import ThreadPool
@@ -134,6 +136,9 @@ class OwnProcess:
             ),
         )
 
+    def take_counted(self) -> Sequence[Tally]:
+        return self.host.measures.drain()
+
     def drain(self) -> None:
         if self.state != "draining":
             self.state = "draining"
@@ -174,7 +179,7 @@ class InProcessEngine(Supervisor):
         self._parts = parts
         # Only a node that boots tries blocked runs again, not an actor that restarts after a crash.
         self._boot = True
-        self.host = Host(journal, parts.node, parts.code, settings=parts.settings)
+        self.host = Host(journal, parts.node, parts.code, settings=parts.settings, measures=Measures())
         self.host.tries_suspects = self.host.takes_deadly = True
         self.host.executor = parts.executor
         self.host.port = parts.port
@@ -238,6 +243,8 @@ class InProcessEngine(Supervisor):
     async def _release(self) -> None:
         await leave(self.host)
         await self.host.journal.once.retire_node(self.host.node)
+        if counted := self.host.measures.drain():
+            await self.host.journal.once.renew([], self.host.settings.lease_ttl, None, counted=counted)
 
     def _control(self) -> Supervisor:
         children = [ChildSpec("heartbeater", self._heartbeater, name="heartbeater")]

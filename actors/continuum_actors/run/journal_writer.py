@@ -142,13 +142,18 @@ class JournalWriter(Actor):
         host = self._host
         host.lease.batch += 1
         writes = [write for write, _ in batch]
+        time, events = asyncio.get_running_loop().time, 0
+        began = time()
         committed = await host.journal.commit(host.registered_worker(), host.lease.batch, writes)
+        seconds = time() - began
         for write, run in batch:
+            events += len(write.events)
             rejected = write.run_id in committed.rejected
             run.cast(_FENCED if rejected else done)
             if (write.creates or write.takes) and not rejected and not run.alive:
                 # Its actor crashed before this process owned the run, so there was nothing to release then.
                 host.dispatcher.run_crashed(write.run_id)
+        host.measures.committed(events, seconds)
         if host.hints:
             host.hint(write.parent for write in writes if write.parent is not None and _ends(write))
 

@@ -34,7 +34,6 @@ from continuum.journal.port import (
     RunState,
     RunWrite,
     StoredHistory,
-    Successor,
     Transition,
 )
 from continuum.journal.resumed_run import ResumedRun
@@ -63,6 +62,7 @@ from continuum_actors.run.run_writes import (
     final_transition,
     options_of,
     run_info,
+    successor_of,
     without_last_commands,
 )
 from continuum_actors.run.waits import waits_of
@@ -88,6 +88,7 @@ class Run(Actor):
         "_first",
         "_host",
         "_in_flight",
+        "_is_first",
         "_leaving",
         "_paused",
         "_since",
@@ -117,6 +118,8 @@ class Run(Actor):
         self._armed: int | None = None
         self._consumed = ConsumedMail()
         self._leaving = self._paused = False
+        # Until the first step of a new run is durable.
+        self._is_first = False
         # The version under which the run continues, until a write has recorded it.
         self._changed_version: str | None = None
         # Where the run's snapshot ends, and how long its history is when the next one is due.
@@ -156,15 +159,9 @@ class Run(Actor):
         if begin.changed is not None:
             execution.log.write_before_everything(begin.changed)
             self._changed_version = self._workflow.version_hash
-        self._watched.enter()
-        execution.begin(
-            self._workflow.fn(*begin.args, **begin.kwargs),
-            begin.history,
-            started_at=self._claim.started_at,
-            now=self._host.journal.now(),
-            compact=compact,
-        )
-        self._watched.leave()
+        self._is_first = begin.length == 0 and self._claim.attempt == 1
+        code = self._workflow.fn(*begin.args, **begin.kwargs)
+        self._watched.replay(code, StoredHistory(compact, begin.history), self._claim.started_at)
         if execution.log.snapshot_mismatch:
             self.ended = True
             self._host.dispatcher.replay_events(self._claim)
@@ -377,10 +374,7 @@ class Run(Actor):
         if self._changed_version is not None:
             write.version, self._changed_version = self._changed_version, None
         if type(execution.outcome) is Continued:
-            successor = execution.outcome
-            write.successor = Successor(
-                successor.run_id, successor.workflow, successor.input, successor.signals
-            )
+            write.successor = successor_of(execution.outcome)
         self._submit(write, starting, failed)
 
     def _end(self, outcome: Outcome) -> Transition:
@@ -447,6 +441,9 @@ class Run(Actor):
             failure_log.log_attempts(self._claim, failed)
         if write.creates is not None or write.takes is not None:
             self._begun(write)
+        if self._is_first:
+            self._is_first = False
+            self._host.measures.run_started(self._claim.workflow)
         if self.ended:
             tell_end(self._host, self._claim, self._execution, write)
             if write.transition is not None and write.transition.release and write.transition.due_at:

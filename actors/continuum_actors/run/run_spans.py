@@ -13,12 +13,14 @@ from continuum.journal.port import ClaimedRun, RunWrite
 from continuum.telemetry.tracing import Period
 from continuum_actors.host.host import Host
 from continuum_actors.run.failure_log import log_end
+from continuum_actors.run.run_measures import measure_end
 from continuum_actors.run.run_writes import ended_run
 
 
 def tell_end(host: Host, claim: ClaimedRun, execution: Execution, write: RunWrite) -> None:
-    """The last write of a run is durable: log a failure, tell the clients of this process, trace the run."""
+    """The last write of a run is durable: log a failure, count and trace the end, tell the clients here."""
     log_end(claim, write)
+    measure_end(host, claim, write)
     if host.port is None and not host.tracer.active:
         return
     end = ended_run(claim, write)

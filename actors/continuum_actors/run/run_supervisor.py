@@ -89,8 +89,11 @@ class RunSupervisor(DynamicSupervisor):
 
         The run is claimed, or its first write takes or creates it as `first` says.
         """
-        workflow = self._host.code.workflow_for(claim.workflow, claim.version)
-        run = Run(self._host, claim, workflow, first)
+        host = self._host
+        workflow = host.code.workflow_for(claim.workflow, claim.version)
+        if claim.attempt == 1:
+            host.measures.run_claimed((host.journal.now() - claim.started_at) / 1e6)
+        run = Run(host, claim, workflow, first)
         self.start_child_nowait(run, name=claim.id, init=partial(run.resume, history, mail))
 
     def whereis(self, run_id: str) -> ActorRef | None:

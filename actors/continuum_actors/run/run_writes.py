@@ -27,6 +27,7 @@ from continuum.journal.port import (
     NewTask,
     RunState,
     RunWrite,
+    Successor,
     TakenRun,
     Transition,
 )
@@ -110,6 +111,11 @@ def ended_run(claim: ClaimedRun, write: RunWrite) -> EndedRun | None:
         return None
     later = None if write.successor is None else write.successor.id
     return EndedRun(claim.id, end.state, end.result, end.error, end.reason, claim.root or claim.id, later)
+
+
+def successor_of(outcome: Continued) -> Successor:
+    """Return the run that continues as new."""
+    return Successor(outcome.run_id, outcome.workflow, outcome.input, outcome.signals)
 
 
 def add_outgoing(write: RunWrite, outgoing: Outgoing) -> None:

@@ -60,12 +60,13 @@ class TimerWheel(Actor):
         """The alarm rang."""
         self._alarm = None
         now = self._host.journal.now()
-        heap, room = self._heap, TIMERS_PER_TURN
+        heap, room, measures = self._heap, TIMERS_PER_TURN, self._host.measures
         while room and heap and heap[0][0] <= now:
             due, _, run = heapq.heappop(heap)
             if self._due.get(run) == due:
                 del self._due[run]
                 run.cast(_DUE)
+                measures.timer_fired((now - due) / 1e6)
                 room -= 1
         self._set_alarm()
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
+from typing import Any
+
 from continuum.engine.events import EventType
 from continuum.engine.execution import Execution
 from continuum.engine.ids import RunId
+from continuum.journal.port import StoredHistory
 from continuum_actors.host.host import Host
 from continuum_actors.host.traces import trace_of_code
 
@@ -31,6 +35,18 @@ class WatchedExecution:
     def leave(self) -> None:
         """The code has returned to us."""
         self._host.pulse.clear()
+
+    def replay(self, coroutine: Coroutine[Any, Any, object], stored: StoredHistory, started_at: int) -> None:
+        """Begin the execution: the code runs through its history, and beyond."""
+        host, clock = self._host, self._host.clock
+        began = clock.monotonic()
+        self.enter()
+        self.execution.begin(
+            coroutine, stored.events, started_at=started_at, now=host.journal.now(), compact=stored.compact
+        )
+        self.leave()
+        if stored.events or stored.compact is not None:
+            host.measures.replayed(clock.monotonic() - began)
 
     def apply(self, type: EventType, body: tuple[object, ...]) -> bool:
         """Apply an event to the execution, at the journal's time; False if the run does not wait for it."""

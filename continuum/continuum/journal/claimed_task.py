@@ -11,7 +11,8 @@ from continuum.journal.facts import InboxKind
 class ClaimedTask(NamedTuple):
     """A task for this worker to run now; see `NewTask`. `remaining` are the seconds until its deadline.
 
-    `workflow` and `trace_context` are those of its run.
+    `workflow` and `trace_context` are those of its run. `waited` is how many seconds it was due before this
+    claim, None if that is not known.
     """
 
     run_id: RunId
@@ -28,6 +29,7 @@ class ClaimedTask(NamedTuple):
     last_heartbeat: bytes | None = None
     workflow: str = ""
     trace_context: str | None = None
+    waited: float | None = None
 
 
 class TaskResult(NamedTuple):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
+
+from continuum.telemetry.tallies import Tally
 
 
 class Measured(Protocol):
@@ -51,6 +54,10 @@ class Measured(Protocol):
         """The worker lease of this process was taken away."""
         ...
 
+    def drain(self) -> Sequence[Tally]:
+        """Return what was counted since the last time."""
+        ...
+
 
 class NotMeasured:
     """For a process that nobody measures."""
@@ -84,3 +91,7 @@ class NotMeasured:
 
     def lease_lost(self) -> None:
         """Count nothing."""
+
+    def drain(self) -> Sequence[Tally]:
+        """Return nothing."""
+        return ()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from continuum.telemetry.buckets import SECONDS
 from continuum.telemetry.metrics import (
     ACTIVITY_DURATION,
     CLAIM_DELAY,
@@ -51,18 +52,21 @@ class Series:
     has no bounds, so that its one bucket is its number.
     """
 
-    __slots__ = ("_bounds", "_cells", "_metric", "_names", "_outcome")
+    __slots__ = ("_bounds", "_metric", "_names", "_outcome", "cells")
 
     def __init__(self, metric: Metric, names: Names, outcome: str = "") -> None:
         self._metric = metric
         self._bounds = metric.bounds
         self._names = names
         self._outcome = outcome
-        self._cells: dict[str, list[float]] = {}
+        self.cells: dict[str, list[float]] = {}
 
     def observe(self, subject: str, value: float) -> None:
         """Add a value; one below 0, as two clocks may give, counts as 0."""
-        cells = self._cells.get(subject) or self._cells_of(subject)
+        try:
+            cells = self.cells[subject]
+        except KeyError:
+            cells = self.cells_of(subject)
         if value < 0.0:
             value = 0.0
         cells[bisect_left(self._bounds, value)] += 1
@@ -70,16 +74,16 @@ class Series:
 
     def count(self, subject: str) -> None:
         """Add one to a counter."""
-        (self._cells.get(subject) or self._cells_of(subject))[0] += 1
+        (self.cells.get(subject) or self.cells_of(subject))[0] += 1
 
-    def _cells_of(self, subject: str) -> list[float]:
+    def cells_of(self, subject: str) -> list[float]:
         """Return the cells of a subject that has none yet."""
         series = self._names.series_of(subject)
-        return self._cells.setdefault(series, [0] * (len(self._bounds) + 2))
+        return self.cells.setdefault(series, [0] * (len(self._bounds) + 2))
 
     def drain(self) -> Iterator[Tally]:
         """Yield what was added since the last time."""
-        for subject, cells in self._cells.items():
+        for subject, cells in self.cells.items():
             number = int(sum(cells[:-1]))
             if number:
                 buckets = cells[:-1] if self._bounds else []
@@ -112,6 +116,7 @@ class Measures:
         # By outcome.
         self._ended: dict[str, Series] = {}
         self._attempts: dict[str, Series] = {}
+        self._attempt_cells: dict[str, dict[str, list[float]]] = {}
         # What each step reports, without a call in between.
         self.run_started = self._started.count
         self.task_claimed = self._queues.observe
@@ -131,10 +136,20 @@ class Measures:
 
     def activity_ended(self, activity: str, outcome: str, seconds: float, /) -> None:
         """An attempt has ended."""
+        # As `observe` does it, without the calls: each step passes here.
+        try:
+            cells = self._attempt_cells[outcome][activity]
+        except KeyError:
+            cells = self._cells_of_attempt(activity, outcome)
+        cells[bisect_left(SECONDS, seconds)] += 1
+        cells[-1] += seconds
+
+    def _cells_of_attempt(self, activity: str, outcome: str) -> list[float]:
         attempts = self._attempts.get(outcome)
         if attempts is None:
             attempts = self._attempts[outcome] = Series(ACTIVITY_DURATION, self._activities, outcome)
-        attempts.observe(activity, seconds)
+            self._attempt_cells[outcome] = attempts.cells
+        return attempts.cells_of(activity)
 
     def committed(self, events: int, seconds: float, /) -> None:
         """A group commit is durable."""

@@ -10,6 +10,7 @@ from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.port import NodeFacts
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
+from continuum.telemetry.tallies import Tally
 from continuum.versions.loaded_code import Code
 from continuum_actors.node.cluster import Cluster
 from continuum_actors.node.heartbeater import Heartbeater, Reporting
@@ -35,6 +36,7 @@ class TestedNode:
     registered: list[WorkerId] = field(default_factory=list)
     sent: asyncio.Queue[tuple[str, object]] = field(default_factory=asyncio.Queue)
     drains: int = 0
+    counted: list[Tally] = field(default_factory=list)
 
     def workers(self) -> Sequence[WorkerId]:
         """Return the workers as if each had a process."""
@@ -43,6 +45,11 @@ class TestedNode:
     def facts(self) -> NodeFacts | None:
         """Return facts that any node might have."""
         return NodeFacts(NODE, 4711, "local", "up", ())
+
+    def take_counted(self) -> Sequence[Tally]:
+        """Return what a test has put there."""
+        taken, self.counted = self.counted, []
+        return taken
 
     def drain(self) -> None:
         """Count the requests to drain."""

@@ -50,11 +50,11 @@ async def test_a_failed_renewal_is_retried(
     """ACT27, B21: a lease is given up when the journal says that it is lost, not when it is silent."""
     renew, failures = PostgresJournal.renew, [2]
 
-    async def failing(journal: PostgresJournal, *args: Any) -> Renewal:
+    async def failing(journal: PostgresJournal, *args: Any, **options: Any) -> Renewal:
         if failures[0]:
             failures[0] -= 1
             raise JournalUnavailable("the connection is gone")
-        return await renew(journal, *args)
+        return await renew(journal, *args, **options)
 
     async with stage(dsn, schema) as on:
         worker = await on.journal.register_worker(NODE, "run_host", 4711, SHORT_LEASE_S)
@@ -100,10 +100,10 @@ async def test_a_heartbeater_stops_when_its_renewal_has_been_answered(
     renew, under_way, answered = PostgresJournal.renew, asyncio.Event(), asyncio.Event()
     renewed: list[Renewal] = []
 
-    async def slow(journal: PostgresJournal, *args: Any) -> Renewal:
+    async def slow(journal: PostgresJournal, *args: Any, **options: Any) -> Renewal:
         under_way.set()
         await answered.wait()
-        renewed.append(await renew(journal, *args))
+        renewed.append(await renew(journal, *args, **options))
         return renewed[-1]
 
     async with stage(dsn, schema) as on:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from continuum import RunHandle
 from continuum.journal.port import Topic
-from continuum_actors.host.messages import FindRun, Forwarded, HasMail, NodeHello, Place, RunFound
+from continuum_actors.host.messages import FindRun, Forwarded, HasCounted, HasMail, NodeHello, Place, RunFound
 from continuum_actors.node.cluster import Cluster
 from continuum_supervision import ActorRef, WhereIs, spawn
 from continuum_supervision.process.events import PeerUp
@@ -50,7 +50,7 @@ class NodeLinks:
         elif isinstance(message, FindRun):
             self.wires.hosts[self.node].host.locator.find(message)
 
-    def send(self, message: HasMail | RunFound) -> None:
+    def send(self, message: HasMail | RunFound | HasCounted) -> None:
         """Send from the host to the cluster actor of its node."""
         self.wires.clusters[self.node].cast(message)
 

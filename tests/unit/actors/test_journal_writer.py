@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import RunWrite
+from continuum.telemetry.measured import NotMeasured
 from continuum_actors.host.host import Host
 from continuum_actors.host.limits import WAITING_WRITES
 from continuum_actors.run.journal_writer import JournalWriter
@@ -41,7 +42,11 @@ async def _caught_up_after() -> tuple[list[bool], list[int]]:
     """Submit one write, and then too many; return whether the writer is behind, and its batches."""
     journal = _Journal()
     host = SimpleNamespace(
-        journal=journal, lease=SimpleNamespace(batch=0), registered_worker=lambda: None, hints=False
+        journal=journal,
+        lease=SimpleNamespace(batch=0),
+        registered_worker=lambda: None,
+        hints=False,
+        measures=NotMeasured(),
     )
     writer = JournalWriter(cast(Host, host))
     of_writer, run = spawn_nowait(writer), spawn_nowait(_Run())

@@ -129,4 +129,5 @@ class MemoryTasks(MemoryTables):
             last_heartbeat=self._heartbeats.get(stored.run_id, {}).get(task.seq),
             workflow=start.workflow,
             trace_context=start.trace_context,
+            waited=(self.now() - stored.queued_at) / MICROSECONDS,
         )

@@ -472,6 +472,8 @@ SELECT c.run_id::text, c.seq, c.dispatch, c.attempt, c.queue, c.activity, c.argu
        (SELECT h.details FROM {schema}.heartbeats h WHERE h.run_id = c.run_id AND h.seq = c.seq),
        (SELECT r.workflow FROM {schema}.runs r WHERE r.id = c.run_id),
        (SELECT r.trace_context FROM {schema}.runs r WHERE r.id = c.run_id),
+       (SELECT extract(epoch FROM clock_timestamp() - t.due_at)::float8
+        FROM {schema}.tasks t WHERE t.run_id = c.run_id AND t.seq = c.seq AND isfinite(t.due_at)),
        c.held
 FROM {schema}.claim_tasks_in_parts(%s, %s, %s, %s, %s, %s, %s, %s) c
 
