@@ -83,6 +83,7 @@ from continuum.journal.facts import (
 )
 from continuum.journal.family_facts import NewChild, PublishedValue, Successor
 from continuum.journal.health_port import Health
+from continuum.journal.history_port import HistoryParts
 from continuum.journal.look_port import Looks
 from continuum.journal.looked_through import LookedThrough
 from continuum.journal.node_report_port import NodeReports
@@ -372,6 +373,7 @@ class Journal(
     Statistics,
     Secrets,
     Workload,
+    HistoryParts,
     Protocol,
 ):
     """Everything durable.

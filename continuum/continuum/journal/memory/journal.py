@@ -13,6 +13,7 @@ from continuum.journal.memory.claims import MemoryClaims
 from continuum.journal.memory.commits import MemoryCommits
 from continuum.journal.memory.forked_runs import MemoryForks
 from continuum.journal.memory.health import MemoryHealth
+from continuum.journal.memory.history_parts import MemoryHistoryParts
 from continuum.journal.memory.looks import MemoryLooks
 from continuum.journal.memory.operations import MemoryOperations
 from continuum.journal.memory.pauses import MemoryPauses
@@ -45,6 +46,7 @@ class MemoryJournal(
     MemorySnapshots,
     MemoryStatistics,
     MemorySecrets,
+    MemoryHistoryParts,
     MemoryWorkload,
 ):
     """A journal for one process and one asyncio loop; `clock` returns microseconds since the epoch."""

@@ -63,6 +63,7 @@ from continuum.journal.postgres.claimed_rows import claimed_run
 from continuum.journal.postgres.commit import commit, stored_attributes
 from continuum.journal.postgres.connections import Database, Parameters
 from continuum.journal.postgres.health import PostgresHealth
+from continuum.journal.postgres.history_parts import PostgresHistoryParts
 from continuum.journal.postgres.inbox_rows import inbox_row
 from continuum.journal.postgres.looks import PostgresLooks
 from continuum.journal.postgres.node_reports import PostgresNodeReports, report_parameters, wanted_report
@@ -117,6 +118,7 @@ class PostgresJournal(
     PostgresNodeReports,
     PostgresStatistics,
     PostgresSecrets,
+    PostgresHistoryParts,
     PostgresWorkload,
 ):
     """A journal in one schema of one database.

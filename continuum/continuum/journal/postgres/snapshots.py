@@ -33,6 +33,11 @@ async def load(database: Database, known: Mapping[RunId, int]) -> dict[RunId, li
     rows = await database.fetch(
         "load", (packed_arrays.uuids(list(known)), packed_arrays.integers(list(known.values())))
     )
+    return await events_in(database, rows, known)
+
+
+async def events_in(database: Database, rows: Rows, known: Mapping[RunId, int]) -> dict[RunId, list[Event]]:
+    """Return the events that these rows have, from the seq on that is given with each run."""
     calls: dict[RunId, dict[int, Call]] = {run_id: {} for run_id in known}
     histories, missing = _histories(rows, known, calls)
     sought: set[tuple[RunId, int]] = set()
