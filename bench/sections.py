@@ -16,6 +16,7 @@ from bench import (
     long_runs,
     memory,
     model,
+    observed,
     pauses,
     recovery,
     startup,
@@ -67,6 +68,9 @@ SECTIONS: dict[str, Section] = {
     ),
     "sweep": Section("Removal of ended runs", sweeping.of_ended_runs, on_request=True),
     "pauses": Section("Claims beside many tasks of paused runs", pauses.of_many_tasks, on_request=True),
+    "observer": Section(
+        "Pages of the observer beside many runs", observed.pages_beside_many_runs, on_request=True
+    ),
     "growth": Section("What reads and work cost as there is more", growth.of_reads),
     "peers": Section("Beside other engines", section.beside_other_engines, on_request=True),
 }

@@ -43,6 +43,9 @@ class Sizes:
     timers: tuple[int, ...] = (1_000, 10_000)
     # Runs that are changed by one operation, and ended runs that are swept.
     bulk: int = 100_000
+    # Runs beside which pages of the observer are asked for, and events of the longest of them.
+    observed: int = 1_000_000
+    observed_events: int = 100_000
     # What the systems of `peers` do in a round, and which of them; none means all.
     peers: Work = FULL_WORK
     systems: tuple[str, ...] = ()
@@ -70,6 +73,8 @@ QUICK = Sizes(
     idle_after_seconds=3.0,
     waiters=1_000,
     bulk=10_000,
+    observed=50_000,
+    observed_events=5_000,
 )
 TINY = Sizes(
     rounds=1,
@@ -94,5 +99,7 @@ TINY = Sizes(
     waiters=30,
     growth=(300,),
     bulk=3_000,
+    observed=300,
+    observed_events=300,
     peers=TINY_WORK,
 )

@@ -290,6 +290,14 @@ def _pauses(figures: Results) -> tuple[Row, Rows]:
     return headings, rows
 
 
+def _observer(figures: Results) -> tuple[Row, Rows]:
+    columns = ("first_ms", "p50_ms", "p95_ms", "kilobytes", "troubles")
+    rows: Rows = [
+        (path, *(f"{row[column]:,.0f}" for column in columns)) for path, row in figures["pages"].items()
+    ]
+    return ("page", "first ms", "p50 ms", "p95 ms", "KB", "parts missing"), rows
+
+
 def _p99s(figures: Results) -> tuple[str, str]:
     return f"{figures['p99_before_ms']:.1f}", f"{figures['p99_during_ms']:.1f}"
 
@@ -360,6 +368,7 @@ _ROWS = {
     "stopped": _stopped,
     "sweep": _sweep,
     "pauses": _pauses,
+    "observer": _observer,
     "timers": _timers,
     "updates": _updates,
     "peers": peers.figures,
