@@ -22,7 +22,7 @@ from continuum.errors import (
     UnknownWorkflow,
 )
 from continuum.observer import live
-from continuum.observer.actions import ACTIONS
+from continuum.observer.actions import ACTIONS, Made
 from continuum.observer.guarding.origins import is_same_origin
 from continuum.observer.guarding.sessions import Session
 from continuum.observer.guarding.visitors import COOKIE, Doorkeeper
@@ -142,11 +142,15 @@ class Answers:
             return self._refused(
                 visit, "Nothing was changed: what you typed to confirm it is something else.", session, 400
             )
+        made: str | Made
         try:
-            said, good = await action.make(visit, form), True
+            made, good = await action.make(visit, form), True
         except ContinuumError as error:
-            said, good = str(error), False
-        response = RedirectResponse(visit.address(_local(form.get("back"))), status_code=303)
+            made, good = str(error), False
+        said, to = (made.said, made.path) if isinstance(made, Made) else (made, None)
+        # The form has its page's address as a browser sees it.
+        address = _local(form.get("back"), visit.address("/")) if to is None else visit.address(to)
+        response = RedirectResponse(address, status_code=303)
         message = self._keeper.sessions.say(said, good=good)
         self._set(response, request, SAID, message, 60)
         return response
@@ -257,11 +261,11 @@ def _not_allowed(options: ObserverOptions, role: Role) -> str:
     return f"This needs the role {role.name.lower()}."
 
 
-def _local(back: str | None) -> str:
-    """Return where a form leads back to: a page of the observer, whatever the form says."""
-    parts = urlsplit(back or "/")
-    if parts.scheme or parts.netloc or not parts.path.startswith("/") or parts.path.startswith("//"):
-        return "/"
+def _local(back: str | None, root: str) -> str:
+    """Return where a form leads back to: a page of the observer, which is under `root`, whatever it says."""
+    parts = urlsplit(back or "")
+    if parts.scheme or parts.netloc or not parts.path.startswith(root) or parts.path.startswith("//"):
+        return root
     return parts.path + (f"?{parts.query}" if parts.query else "")
 
 

@@ -26,6 +26,8 @@ FORM_BYTES = 1 << 20
 PAYLOAD_CHARACTERS = 64 * 1024
 # So many runs are on a page unless the address says otherwise.
 RUNS_PER_PAGE = 50
+# So many changes are on a page of the record; each is a line.
+CHANGES_PER_PAGE = 50
 # A run is looked for without an index among so many runs of the order.
 LOOKED_AT = 20_000
 # Events of a history on a page.

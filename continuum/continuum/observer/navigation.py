@@ -5,4 +5,6 @@ from __future__ import annotations
 NAVIGATION = (
     ("/", "Overview"),
     ("/runs", "Runs"),
+    ("/health", "Health"),
+    ("/audit", "Audit"),
 )

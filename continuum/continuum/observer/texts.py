@@ -93,6 +93,23 @@ def pretty(value: Any) -> str:
     return json.dumps(json.loads(to_json(value)), indent=2, ensure_ascii=False)
 
 
+def arguments(recorded: Mapping[str, Any]) -> str:
+    """Return what is recorded of a change, in words: `signal approve, value 5 bytes`."""
+    return ", ".join(f"{words(name)} {_recorded(value)}" for name, value in recorded.items())
+
+
+def _recorded(value: Any) -> str:
+    match value:
+        case {"bytes": int(size)}:
+            return f"{size:,} bytes"
+        case str():
+            return value
+        case Mapping():
+            return f"({arguments(value)})"
+        case _:
+            return to_json(value)
+
+
 def words(name: str) -> str:
     """Return a name of the code as words: `activity_failed` is `activity failed`."""
     return name.replace("_", " ")
@@ -107,5 +124,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "short_id": short_id,
     "pretty": pretty,
+    "arguments": arguments,
     "words": words,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,11 +12,17 @@ from urllib.parse import urlencode
 from starlette.requests import Request
 
 from continuum.client import Client
+from continuum.client.journals import journal_of
+from continuum.engine.ids import RUN_ID_RANDOM_BYTES, new_run_id
 from continuum.journal.port import Journal
 from continuum.observer.options import ObserverOptions
 from continuum.observer.payloads import Payloads
 from continuum.observer.place import Place
 from continuum.observer.visitor import Role, Visitor
+from continuum.operations.actor import Actor, Recorder
+
+# Through what changes are made, in the record of changes.
+VIA = "web"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +50,20 @@ class Visit:
     @property
     def acting(self) -> Client:
         """The client that changes; what it changes is on record as the visitor's."""
-        return self.place.client.as_actor(self.visitor.name, via="web")
+        return self.place.client.as_actor(self.visitor.name, via=VIA)
+
+    @property
+    def changes(self) -> Journal:
+        """The journal that changes, for what no client does; with `recorder`."""
+        return journal_of(self.place.client)
+
+    @property
+    def recorder(self) -> Recorder:
+        """What records changes of the journal as the visitor's."""
+        now = self.changes.now()
+        return Recorder(
+            Actor(self.visitor.name, VIA), lambda: new_run_id(now, os.urandom(RUN_ID_RANDOM_BYTES))
+        )
 
     def may(self, role: str) -> bool:
         """Return whether the visitor may change what this role may change."""

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from continuum.observer.page import Page
+from continuum.observer.pages.audit import AUDIT
+from continuum.observer.pages.health import HEALTH
 from continuum.observer.pages.overview import OVERVIEW
 from continuum.observer.pages.run import RUN
 from continuum.observer.pages.runs import RUNS
 
-PAGES: tuple[Page, ...] = (OVERVIEW, RUNS, RUN)
+PAGES: tuple[Page, ...] = (
+    OVERVIEW,
+    RUNS,
+    RUN,
+    HEALTH,
+    AUDIT,
+)

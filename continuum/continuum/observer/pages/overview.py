@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 
 from continuum.journal.workload_port import Backlog, OpenWork, QueueLoad
+from continuum.observer.findings import ShownFindings, read_findings
 from continuum.observer.page import Page
 from continuum.observer.part import Part, part
 from continuum.observer.visit import Visit
-from continuum.operations.health_check import HealthReport, check_health
 from continuum.operations.rates import Rates, read_rates
 
 
@@ -17,7 +17,7 @@ from continuum.operations.rates import Rates, read_rates
 class Overview:
     """What is unhealthy, how many runs start and end, what is due, and what open runs wait for."""
 
-    health: Part[HealthReport]
+    health: Part[ShownFindings]
     rates: Part[Rates]
     backlog: Part[Backlog]
     queues: Part[list[QueueLoad]]
@@ -28,7 +28,7 @@ async def read(visit: Visit) -> Overview:
     """Read each part by itself."""
     journal = visit.journal
     health, rates, backlog, queues, open = await asyncio.gather(
-        part(check_health(journal)),
+        part(read_findings(journal)),
         part(read_rates(journal, journal.now())),
         part(journal.backlog()),
         part(journal.queue_loads()),
