@@ -7,7 +7,9 @@ import asyncio
 from continuum.engine.ids import NodeId
 from continuum.journal.limits import MOST_WATCHED_SECONDS
 from continuum.journal.node_report_port import GivenReport, StoredReport, WantedReport
-from continuum.journal.port import Journal, NodeFacts
+from continuum.journal.port import Journal, NodeFacts, Notification, Topic
+from tests.contract.builders import until
+from tests.contract.test_notifications import listening
 
 NORTH = NodeId("north")
 FACTS = NodeFacts(NORTH, 10, "loopback:1", "up")
@@ -122,3 +124,22 @@ async def test_a_node_that_leaves_takes_its_report_with_it(journal: Journal) -> 
     await journal.want_report(NORTH, MOST_WATCHED_SECONDS)
     await journal.retire_node(NORTH)
     assert await journal.node_report(NORTH) is None
+
+
+async def test_a_node_is_notified_when_somebody_begins_to_look_and_when_stacks_are_wanted(
+    journal: Journal,
+) -> None:
+    await renewed(journal)
+    async with listening(journal) as received:
+
+        async def told() -> bool:
+            return Notification(Topic.WATCHED, (NORTH,)) in received
+
+        await journal.want_report(NodeId("nowhere"), 5.0)
+        await journal.want_report(NORTH, MOST_WATCHED_SECONDS)
+        await until(told)
+        received.clear()
+        await journal.want_report(NORTH, MOST_WATCHED_SECONDS)
+        await journal.want_report(NORTH, MOST_WATCHED_SECONDS, stacks=True)
+        await until(told)
+        assert received == [Notification(Topic.WATCHED, (NORTH,))]

@@ -322,6 +322,10 @@ class NotStarted:
 _NOT_STARTED: Any = NotStarted()
 
 
+def _nobody_asks() -> None:
+    """Do nothing: this process alone is no node."""
+
+
 @dataclass(slots=True)
 class Host:
     """One process's share of the engine. Each actor puts itself into its field when it starts.
@@ -376,6 +380,8 @@ class Host:
     locator: Locator = _NOT_STARTED
     # Where starts are announced to this process alone; None if it begins no runs, or does not listen.
     channel: str | None = None
+    # Called when somebody begins to look at this node.
+    looked_at: Callable[[], object] = _nobody_asks
     # None in an application, whose node is one process.
     control: Control | None = None
     # To the clients in an application's loop; None in a process of its own.

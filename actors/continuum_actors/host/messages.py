@@ -321,6 +321,11 @@ class SuspectsWait:
 
 
 @dataclass(frozen=True, slots=True)
+class LookedAt:
+    """To control: somebody begins to look at its node."""
+
+
+@dataclass(frozen=True, slots=True)
 class NodeHello:
     """Between nodes: whether this one receives the database's notifications by itself."""
 

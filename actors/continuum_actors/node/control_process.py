@@ -30,6 +30,7 @@ from continuum_actors.host.messages import (
     Forwarded,
     HasCounted,
     HasMail,
+    LookedAt,
     NodeHello,
     RunFound,
     SuspectsWait,
@@ -365,6 +366,9 @@ def _received(node: ControlledNode, registry: Registry, reporter: NodeReporter, 
     match message:
         case StateTold() | StacksTold():
             reporter.told(message)
+        case LookedAt():
+            # Its renewal says what is wanted.
+            _cast(registry.whereis("heartbeater"), None)
         case ProcessStarted():
             node.started(message)
             _cast(registry.whereis("heartbeater"), None)

@@ -17,7 +17,15 @@ from continuum.versions.loaded_code import load_code
 from continuum_actors.activity.watched_steps import watch_tasks
 from continuum_actors.host import limits
 from continuum_actors.host.host import Host
-from continuum_actors.host.messages import FindRun, Forwarded, HasCounted, HasMail, RunFound, SuspectsWait
+from continuum_actors.host.messages import (
+    FindRun,
+    Forwarded,
+    HasCounted,
+    HasMail,
+    LookedAt,
+    RunFound,
+    SuspectsWait,
+)
 from continuum_actors.node.draining import drain, leave
 from continuum_actors.node.fatal_calls import watch_fatal_calls
 from continuum_actors.node.garbage_collection import tune_for_good
@@ -128,6 +136,7 @@ def _host(context: ProcessContext, role: str) -> Host:
         config.settings,
         pulse=context.own_liveness,
         measures=Measures(),
+        looked_at=lambda: context.send(CONTROL, LookedAt()),
         control=ControlLink(context, context.process_id),
     )
 

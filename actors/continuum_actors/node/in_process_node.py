@@ -183,6 +183,7 @@ class InProcessEngine(Supervisor):
         self.host.tries_suspects = self.host.takes_deadly = True
         self.host.executor = parts.executor
         self.host.port = parts.port
+        self.host.looked_at = self._renew_now
         claims = not {"dispatcher", "run_supervisor"} & parts.without
         self._process = OwnProcess(
             self.host, sorted(parts.code.workflows) if claims else [], ask_to_stop, parts.without
@@ -216,9 +217,7 @@ class InProcessEngine(Supervisor):
         """Drain, except after a crash; then stop the children and release the lease."""
         if not isinstance(reason, Crash):
             self._process.state = "draining"
-            heartbeater = self._control_actors.whereis("heartbeater")
-            if heartbeater is not None:
-                heartbeater.cast(None)
+            self._renew_now()
             await drain(self.host)
             await self._drain_executor()
         await super().terminate(reason)
@@ -300,6 +299,12 @@ class InProcessEngine(Supervisor):
             expiring=self._expiring,
             reporting=self._reporter().report,
         )
+
+    def _renew_now(self) -> None:
+        """Have the heartbeater renew at once."""
+        heartbeater = self._control_actors.whereis("heartbeater")
+        if heartbeater is not None:
+            heartbeater.cast(None)
 
     def _reporter(self) -> SingleReporter:
         own = HostReporter("run_host", "run_host")

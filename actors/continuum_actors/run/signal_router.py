@@ -25,7 +25,7 @@ from continuum_actors.host.messages import LookForMail, Mail, Notified, ToSignal
 from continuum_actors.run.lost_runs import LostRuns
 
 # What a host acts on.
-HOST_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST, Topic.STARTED, Topic.PAUSED)
+HOST_TOPICS = (Topic.WAKE, Topic.WORK, Topic.TASKS, Topic.LOST, Topic.STARTED, Topic.PAUSED, Topic.WATCHED)
 
 
 class SignalRouter(LeasedActor):
@@ -90,6 +90,9 @@ class SignalRouter(LeasedActor):
                 self._act_on(text)
         elif topic is Topic.PAUSED:
             host.pauses.look()
+        elif topic is Topic.WATCHED:
+            if host.node in ids:
+                host.looked_at()
         elif topic is Topic.LOST:
             # Without ids nothing can be looked for: the fence refuses the next write of such a run.
             self._lost.named(self._live(ids))

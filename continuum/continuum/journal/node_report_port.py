@@ -46,8 +46,8 @@ class NodeReports(Protocol):
     async def want_report(self, node: NodeId, seconds: float, *, stacks: bool = False) -> int | None:
         """Have a node report about itself for so many seconds, at most `MOST_WATCHED_SECONDS`.
 
-        With `stacks` it also brings its stacks, once. Return the number of the latest request for stacks,
-        None if there is no such node.
+        With `stacks` it also brings its stacks, once. It is notified when either is new. Return the number of
+        the latest request for stacks, None if there is no such node.
         """
         ...
 

@@ -18,6 +18,7 @@ class Topic(IntEnum):
     LOST = 6  # these runs were ended from outside, and their owners have lost them
     STARTED = 7  # a run was started and is announced to this process alone: an announcement instead of ids
     PAUSED = 8  # these runs, or any, were paused or may continue
+    WATCHED = 9  # somebody begins to look at these nodes
 
 
 class Notification(NamedTuple):

@@ -7,6 +7,7 @@ from continuum.journal.limits import MOST_WATCHED_SECONDS
 from continuum.journal.memory.report_row import ReportRow
 from continuum.journal.memory.tables import MICROSECONDS, MemoryTables
 from continuum.journal.node_report_port import GivenReport, StoredReport, WantedReport
+from continuum.journal.notification import Topic
 
 
 class MemoryNodeReports(MemoryTables):
@@ -17,6 +18,8 @@ class MemoryNodeReports(MemoryTables):
         if node not in self._nodes:
             return None
         row = self._reports.setdefault(node, ReportRow())
+        if stacks or row.wanted_until <= self.now():
+            self._notifications.send(Topic.WATCHED, [node])
         until = self.now() + round(min(seconds, MOST_WATCHED_SECONDS) * MICROSECONDS)
         row.wanted_until = max(row.wanted_until, until)
         row.stacks_asked += stacks

@@ -23,9 +23,9 @@ INSERT INTO {schema}.workers (node, role, pid, namespaces, channel, expires_at)
 VALUES (%s, %s, %s, %s::text[], %s, clock_timestamp() + %s * interval '1 second') RETURNING id
 
 -- name: renew
--- Extend the leases of these workers and report what the node is; without a node, only the leases. Those who look at the
--- node have a row of their own: it gets the report, if one was gathered, and says whether they still look. The row is as it
--- was before this statement, so that what it answers counts as answered.
+-- Extend the leases of these workers and report what the node is; without a node, only the leases.
+-- Those who look at the node have a row of their own: it gets the report, if one was gathered, and says whether they still
+-- look. The row is as it was before this statement, so that what it answers counts as answered.
 WITH facts AS (
     INSERT INTO {schema}.nodes (node, pid, address, state, processes, workflows, about, renewed_at)
     SELECT %(node)s::text, %(pid)s::integer, %(address)s::text, %(state)s::text, %(processes)s::jsonb,

@@ -51,7 +51,8 @@ SELECT ARRAY(SELECT id FROM renewed),
         WHERE r.node = %(node)s::text AND r.wanted_until > clock_timestamp() AND r.wanted_until < clock_timestamp() + interval '1 hour')
 
 -- name: stats
--- What was counted of some metrics, in steps of seconds from a time on; with step 0 as one. The latest rows come first,
+-- What was counted of some metrics, in steps of seconds from a time on; with step 0 as one.
+-- The latest rows come first,
 -- so that the earliest are left out of very many.
 SELECT (extract(epoch FROM g.since) * 1000000)::bigint, g.metric, g.subject, g.outcome, g.number, g.total, g.buckets
 FROM (
