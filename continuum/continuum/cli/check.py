@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tomllib
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
 
 import click
 
@@ -17,10 +15,10 @@ from continuum.cli.database import json_option
 from continuum.errors import InvalidOption
 from continuum.quoting import listed, quoted
 from continuum.scanner.check_files import has_definitions, scan_definitions, workflows_in
-from continuum.scanner.configuration import Trust, Untrusted
 from continuum.scanner.findings import Finding, errors_of
 from continuum.scanner.module import ScannedModule, module_in_file
 from continuum.scanner.other_modules import locate
+from continuum.scanner.project_settings import trust_of_project
 
 
 @click.command(short_help="Find workflow code that replay could not repeat.")
@@ -47,7 +45,7 @@ def check(
         # The path of a console script lacks the current directory.
         sys.path.insert(0, "")
     try:
-        trust = _trust(trusted, untrusted)
+        trust = trust_of_project(trusted, untrusted)
         scanned = [_read(name) for name in modules]
     except InvalidOption as error:
         raise click.UsageError(str(error)) from error
@@ -111,34 +109,6 @@ def _file(name: str) -> tuple[str, str]:
 def _shown(path: str) -> str:
     here = os.path.relpath(path)
     return path if here.startswith("..") else here
-
-
-def _trust(trusted: Sequence[str], untrusted: str | None) -> Trust:
-    """Return the trust that the project's file and the options give together."""
-    settings = _settings()
-    unknown = sorted(set(settings) - {"trusted", "untrusted"})
-    if unknown:
-        raise InvalidOption(f"[tool.continuum] takes trusted and untrusted, not {', '.join(unknown)}")
-    listed = settings.get("trusted", [])
-    if not isinstance(listed, list):
-        raise InvalidOption(f"trusted in [tool.continuum] is a list of module names, not {quoted(listed)}")
-    return Trust((*listed, *trusted), cast("Untrusted", untrusted or settings.get("untrusted", "warn")))
-
-
-def _settings() -> dict[str, Any]:
-    here = Path.cwd()
-    path = next(
-        (one for folder in (here, *here.parents) if (one := folder / "pyproject.toml").is_file()), None
-    )
-    if path is None:
-        return {}
-    try:
-        settings = tomllib.loads(path.read_text(encoding="utf-8")).get("tool", {}).get("continuum", {})
-    except tomllib.TOMLDecodeError as error:
-        raise InvalidOption(f"{path} is not TOML: {error}") from error
-    if not isinstance(settings, dict):
-        raise InvalidOption(f"[tool.continuum] in {path} is a table")
-    return settings
 
 
 def _summary(scanned: Sequence[ScannedModule], found: Sequence[Finding]) -> str:

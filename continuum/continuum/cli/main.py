@@ -36,6 +36,7 @@ COMMANDS = {
     "contracts": "contracts",
     **dict.fromkeys(("debug", "replay"), "time_travel"),
     "demo": "demo",
+    "dev": "dev",
     "doctor": "doctor",
     "explain": "explain",
     "health": "health",

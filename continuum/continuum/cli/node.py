@@ -10,12 +10,9 @@ import click
 from continuum.cli.database import database_options
 from continuum.cli.values import address, named_number
 from continuum.errors import InvalidOption
-from continuum.node.config import LOG_FORMATS, LOG_LEVELS, NodeConfig
+from continuum.node.config import LOG_FORMATS, LOG_LEVELS, NODE_MODULES, NodeConfig
 from continuum.settings.settings import NODE_SETTINGS, Settings
 from continuum_supervision.process.system_start import SystemStart
-
-# What the processes of a node are made of, without any code of the user.
-NODE_MODULES = ("continuum_actors.node.node", "continuum.scanner.on_definition")
 
 RUN_HOSTS = "Processes that execute workflows; one for each core is a start."
 ACTIVITY_HOSTS = "Processes for activities with executor='process', one at a time in each."

@@ -9,6 +9,8 @@ from pathlib import Path
 from continuum.errors import InvalidOption
 from continuum.settings.settings import NODE_SETTINGS, Settings
 
+# What the processes of a node are made of, without any code of the user.
+NODE_MODULES = ("continuum_actors.node.node", "continuum.scanner.on_definition")
 LOG_FORMATS = ("text", "json")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 

@@ -85,7 +85,7 @@ def place_for(config: NodeConfig) -> Iterator[ProcessConfig]:
     with node_database(config.dsn, config.schema) as dsn:
         name = name_of(config)
         asyncio.run(refuse_taken_name(dsn, config.schema, name))
-        yield _process_config(config, dsn, name)
+        yield process_config(config, dsn, name)
 
 
 def name_of(config: NodeConfig) -> str:
@@ -99,7 +99,8 @@ def log_output(config: NodeConfig) -> LogOutput:
     return LogOutput(getattr(logging, config.log_level.upper()), dress)
 
 
-def _process_config(config: NodeConfig, dsn: str, name: str) -> ProcessConfig:
+def process_config(config: NodeConfig, dsn: str, name: str) -> ProcessConfig:
+    """Return what the processes of a node of this name need."""
     return ProcessConfig(
         dsn=dsn,
         schema=config.schema,

@@ -41,6 +41,18 @@ def digest_of(workflows: Iterable[Workflow[..., Any]]) -> str:
     return state.hexdigest()
 
 
+def user_modules() -> dict[str, str]:
+    """Return the files of the modules that are loaded and are the user's, by the names of the modules."""
+    installed = _installed()
+    return {
+        name: str(loaded.__file__)
+        for name, loaded in sorted(sys.modules.items())
+        if name not in _PROGRAMS
+        and name.partition(".")[0] not in _OWN
+        and _source_of(loaded, installed) is not None
+    }
+
+
 def _installed() -> tuple[str, ...]:
     """Return the directories of the standard library and of installed packages."""
     paths = sysconfig.get_paths()
