@@ -18,6 +18,6 @@ class Examples:
 
     def of(self, page: Page) -> str:
         """Return the address of a page."""
-        return page.path.format(
+        return page.path.replace(":path}", "}").format(
             run=self.run, workflow=self.workflow, node=self.node, operation=self.operation
         )

@@ -81,7 +81,7 @@ async def test_open_runs_say_what_they_do_and_what_they_wait_for(journal: Journa
     await begin(journal)
 
     assert await journal.open_work() == OpenWork(
-        {RunState.RUNNING: 2, RunState.SUSPENDED: 3, RunState.BLOCKED: 1},
+        {"running": 2, "suspended": 3, "blocked": 1},
         [
             WaitedFor("signal", "review", 2, EARLIER.since),
             WaitedFor("activity", "send", 1, MAIL.since),
@@ -106,8 +106,8 @@ async def test_open_runs_are_those_of_the_workflow_that_is_asked_for(journal: Jo
     await claim(journal, worker, code=[Loaded("zebras", "v1")])
 
     assert await journal.open_work("orders") == OpenWork(
-        {RunState.RUNNING: 1, RunState.SUSPENDED: 1}, [WaitedFor("activity", "send", 1, MAIL.since)], 2, False
+        {"running": 1, "suspended": 1}, [WaitedFor("activity", "send", 1, MAIL.since)], 2, False
     )
-    assert await journal.open_work("bills") == OpenWork({RunState.RUNNING: 1}, [], 1, False)
-    assert await journal.open_work("zebras") == OpenWork({RunState.RUNNING: 1}, [], 1, False)
+    assert await journal.open_work("bills") == OpenWork({"running": 1}, [], 1, False)
+    assert await journal.open_work("zebras") == OpenWork({"running": 1}, [], 1, False)
     assert await journal.open_work("none") == OpenWork({}, [], 0, False)

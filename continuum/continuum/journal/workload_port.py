@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
-
-from continuum.journal.facts import RunState
+from typing import Protocol
 
 
-class Backlog(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Backlog:
     """Runs that are due and that no process has claimed; more of them than `runs` if `more`.
 
     The one that waits longest has been due `since` then. Paused runs and those in quarantine are none.
@@ -24,7 +23,8 @@ class Backlog(NamedTuple):
     since: int | None
 
 
-class QueueLoad(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class QueueLoad:
     """The activity tasks of a queue.
 
     `waiting` have not been claimed, of which the oldest has been due `since` then; those of paused runs and
@@ -38,7 +38,8 @@ class QueueLoad(NamedTuple):
     more: bool
 
 
-class WaitedFor(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class WaitedFor:
     """What `runs` suspended runs wait for, by kind and name as in `Wait`, the first of them `since` then.
 
     The kind is also ``nothing``: these wait for nothing that could come.
@@ -52,13 +53,13 @@ class WaitedFor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """Open runs by state, and by what they wait for: what most of them wait for first.
+    """Open runs by state, in lower-case words, and by what they wait for: what most of them wait for first.
 
     `looked_at` of them are counted. These are all, unless there are `more`: then as many of each version were
     looked at, and the counts are those of these.
     """
 
-    states: Mapping[RunState, int]
+    states: Mapping[str, int]
     waits: Sequence[WaitedFor]
     looked_at: int
     more: bool

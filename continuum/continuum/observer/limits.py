@@ -32,5 +32,11 @@ CHANGES_PER_PAGE = 50
 LOOKED_AT = 20_000
 # Events of a history on a page.
 EVENTS_PER_PAGE = 200
+# A node reports for ten seconds after a look.
+LOOK_EVERY_SECONDS = 5.0
+# It reports each second; after so many it does not answer.
+SILENT_AFTER_SECONDS = 5.0
+# People look at a few nodes at a time.
+LOOKS_REMEMBERED = 100
 # A stream ends with its next ping; a page is read within this.
 SHUTDOWN_SECONDS = 2

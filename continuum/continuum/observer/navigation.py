@@ -5,6 +5,8 @@ from __future__ import annotations
 NAVIGATION = (
     ("/", "Overview"),
     ("/runs", "Runs"),
+    ("/queues", "Queues"),
+    ("/nodes", "Nodes"),
     ("/health", "Health"),
     ("/audit", "Audit"),
 )

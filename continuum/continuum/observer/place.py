@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from continuum.client import Client
 from continuum.client.journals import journal_of
 from continuum.journal.port import Journal
 from continuum.observer.limits import READERS, STATEMENT_SECONDS
+from continuum.observer.node_looks import NodeLooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Place:
     client: Client
     reads: Client
     journal: Journal
+    looks: NodeLooks = field(default_factory=NodeLooks)
 
 
 @asynccontextmanager

@@ -42,7 +42,8 @@ class Templates:
         self._environment.globals.update(
             style=Markup(style), navigation=NAVIGATION, parts=parts, searches=searches
         )
-        self._environment.globals.update(work=self._environment.get_template("work.html").module)
+        for name in ("work", "tree"):
+            self._environment.globals[name] = self._environment.get_template(f"{name}.html").module
 
     def whole(self, page: Page, visit: Visit, records: Any, **more: Any) -> str:
         """Return a page."""

@@ -27,6 +27,11 @@ def ago(then: datetime | int | None, now: datetime) -> str:
     return f"{text} ago" if seconds > 0 else f"in {text}"
 
 
+def rough(seconds: float) -> str:
+    """Return about how long something took, in one unit: what is live changes less often then."""
+    return _rough(seconds) if seconds >= 10 else "less than 10 s"
+
+
 def _rough(seconds: float) -> str:
     if seconds < _MINUTE:
         # In tens, so that a page that is open does not change every second.
@@ -121,6 +126,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "iso": iso,
     "clock": clock,
     "duration": duration,
+    "rough": rough,
     "number": number,
     "short_id": short_id,
     "pretty": pretty,

@@ -57,7 +57,10 @@ class MemoryWorkload(MemoryTables):
         found.sort(key=lambda wait: (-wait.runs, wait.kind, wait.name))
         states = Counter(run.state for run in runs)
         return OpenWork(
-            {state: states[state] for state in RunState if states[state]}, found, len(runs), False
+            {state.name.lower(): states[state] for state in RunState if states[state]},
+            found,
+            len(runs),
+            False,
         )
 
 

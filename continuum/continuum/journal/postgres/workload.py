@@ -26,7 +26,8 @@ class PostgresWorkload:
     async def open_work(self, workflow: str | None = None) -> OpenWork:
         asked = {"workflow": workflow, "most": OPEN_RUNS_LOOKED_AT, "names": WAITS_NAMED}
         rows = await self._database.fetch("open_work", asked)
-        states = {RunState(int(kind)): runs for what, kind, _, runs, *_ in rows if what == "state"}
+        counted = {int(kind): runs for what, kind, _, runs, *_ in rows if what == "state"}
+        states = {RunState(number).name.lower(): counted[number] for number in sorted(counted)}
         waits = [WaitedFor(*row[1:5]) for row in rows if row[0] == "wait"]
         looked_at, more = rows[0][5:] if rows else (0, False)
-        return OpenWork(dict(sorted(states.items())), waits, looked_at, more)
+        return OpenWork(states, waits, looked_at, more)

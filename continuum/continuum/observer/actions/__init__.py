@@ -5,9 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from continuum.observer.actions.health import HEALTH_ACTIONS
+from continuum.observer.actions.nodes import NODE_ACTIONS
+from continuum.observer.actions.pauses import PAUSE_ACTIONS
 from continuum.observer.actions.runs import RUN_ACTIONS
 from continuum.observer.actions.web_action import Form, Made, WebAction
 
 __all__ = ["ACTIONS", "Form", "Made", "WebAction"]
 
-ACTIONS: Mapping[str, WebAction] = {**RUN_ACTIONS, **HEALTH_ACTIONS}
+ACTIONS: Mapping[str, WebAction] = {
+    **RUN_ACTIONS,
+    **HEALTH_ACTIONS,
+    **PAUSE_ACTIONS,
+    **NODE_ACTIONS,
+}

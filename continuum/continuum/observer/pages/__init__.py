@@ -5,7 +5,10 @@ from __future__ import annotations
 from continuum.observer.page import Page
 from continuum.observer.pages.audit import AUDIT
 from continuum.observer.pages.health import HEALTH
+from continuum.observer.pages.node import NODE
+from continuum.observer.pages.nodes import NODES
 from continuum.observer.pages.overview import OVERVIEW
+from continuum.observer.pages.queues import QUEUES
 from continuum.observer.pages.run import RUN
 from continuum.observer.pages.runs import RUNS
 
@@ -13,6 +16,9 @@ PAGES: tuple[Page, ...] = (
     OVERVIEW,
     RUNS,
     RUN,
+    QUEUES,
+    NODES,
+    NODE,
     HEALTH,
     AUDIT,
 )
