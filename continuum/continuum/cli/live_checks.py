@@ -54,7 +54,7 @@ class LiveCheck:
             await _with_progress(check, journal)
 
         try:
-            ask_journal(self.target, checking)
+            ask_journal(self.target, checking, read_only=True)
         except (KeyboardInterrupt, JournalUnavailable):
             for check in checks:
                 if check.result().findings:

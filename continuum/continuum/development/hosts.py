@@ -40,7 +40,8 @@ class Hosts:
             if ahead is not None:
                 starting.enter_context(ahead)
             node = starting.enter_context(
-                running_node(self._config, process_config(self._config, dsn, name), ahead)
+                # Code that ends a host when it is imported there is not worth a hundred restarts.
+                running_node(self._config, process_config(self._config, dsn, name), ahead, first_lives=True)
             )
             before, self._running, self._node = self._running, starting.pop_all(), node
         before.close()

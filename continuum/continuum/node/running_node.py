@@ -52,11 +52,16 @@ class RunningNode:
 
 @contextmanager
 def running_node(
-    config: NodeConfig, process: ProcessConfig, ahead: SystemStart | None = None
+    config: NodeConfig,
+    process: ProcessConfig,
+    ahead: SystemStart | None = None,
+    *,
+    first_lives: bool = False,
 ) -> Iterator[RunningNode]:
     """Start the processes and wait until they accept work; drain and stop them at the end of the block.
 
-    `ahead` is a system process that was started before the checks; without it one is started now.
+    `ahead` is a system process that was started before the checks; without it one is started now. With
+    `first_lives` it is a failure if a process dies before all of them are ready.
     """
     try:
         system = ProcessSystem.start(
@@ -75,7 +80,7 @@ def running_node(
     node = RunningNode(process.node, process.dsn, process.schema, process.settings, system)
     try:
         try:
-            system.wait_ready(READY_TIMEOUT_SECONDS)
+            system.wait_ready(READY_TIMEOUT_SECONDS, first_lives=first_lives)
         except ProcessSystemError as error:
             system.kill()
             raise ClusterError(str(error)) from error

@@ -143,17 +143,29 @@ class ProcessSystem:
         ids = frozenset(spec.id for spec in plan.specs)
         return cls(started.process, started.control, started.life, ids, hung_after)
 
-    def wait_ready(self, timeout: float) -> None:
-        """Wait until every process has reported that it is ready."""
+    def wait_ready(self, timeout: float, *, first_lives: bool = False) -> None:
+        """Wait until every process has reported that it is ready.
+
+        With `first_lives` none of them may die meanwhile; otherwise it is started again, as at any time.
+        """
         with self._changed:
-            self._changed.wait_for(lambda: self._ready >= self._ids or self._ended is not None, timeout)
+            self._changed.wait_for(
+                lambda: self._ready >= self._ids or self._ended is not None or (first_lives and self._died()),
+                timeout,
+            )
             if self._ended is not None:
                 raise ProcessSystemError(self._ended.reason or "the node was shut down before it was ready")
             missing = sorted(self._ids - self._ready)
+            if missing and first_lives and (died := self._died()):
+                raise ProcessSystemError(f"{', '.join(died)} ended while the node started: its log says why")
         if missing:
             raise ProcessSystemError(
                 f"not ready within {timeout:g} s: {', '.join(missing)}; their log says why"
             )
+
+    def _died(self) -> list[str]:
+        """Return the processes that had to be started again."""
+        return sorted(each.process_id for each in self._running.values() if each.incarnation > 1)
 
     def receive(self, timeout: float | None = None) -> NodeEvent | None:
         """Return the next event, None if there is none in time. After `NodeEnded` there is none."""

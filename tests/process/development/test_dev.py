@@ -57,6 +57,18 @@ def test_code_that_a_replay_could_not_repeat_leaves_the_code_before_in_service(
     assert developing.result_of_new_run() == '"charged 1"'
 
 
+def test_code_that_ends_a_host_leaves_the_code_before_in_service(developing: Developing) -> None:
+    """It can be imported, but not in a host: what was checked is no longer what is on disk, say."""
+    developing.save(SHOP)
+    developing.start("--no-observer")
+    developing.until("ready in")
+    developing.save("import sys\nassert 'continuum_actors.node.node' not in sys.modules\n" + RENAMED)
+    said = developing.until("the code before stays in service")
+    assert any("ended while the node started: its log says why" in line for line in said)
+    assert len([line for line in said if "AssertionError" in line]) < 10
+    assert developing.result_of_new_run() == '"charged 1"'
+
+
 def test_a_save_names_the_open_runs_that_would_not_continue(developing: Developing) -> None:
     developing.save(SHOP)
     developing.start("--no-observer")
