@@ -77,3 +77,13 @@ async def test_p11_a_notification_of_a_change_names_the_first_run_of_the_chain(j
     await commit(journal, worker, write(second, published=[("progress", b"1")]))
 
     assert (await asyncio.wait_for(notified, DEADLINE_S)).ids == (first.id,)
+
+
+async def test_the_names_of_published_values_are_those_of_the_chain(journal: Journal) -> None:
+    worker = await worker_of(journal)
+    run = await owned_run(journal, worker)
+    published = [("b", b"1"), ("C", b"2"), ("a", b"3")]
+    await commit(journal, worker, write(run, event(0), published=published))
+    assert await journal.published_names(run.id, 10) == ["C", "a", "b"]
+    assert await journal.published_names(run.id, 2) == ["C", "a"]
+    assert await journal.published_names(new_run().id, 10) == []

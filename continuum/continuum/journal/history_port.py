@@ -35,3 +35,7 @@ class HistoryParts(Protocol):
         Events of one write count for the time of the first. Parts without events are left out.
         """
         ...
+
+    async def published_names(self, run_id: RunId, most: int) -> list[str]:
+        """Return names under which a run's chain has published values, up to `most` of them, in order."""
+        ...

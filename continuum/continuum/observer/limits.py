@@ -40,3 +40,9 @@ SILENT_AFTER_SECONDS = 5.0
 LOOKS_REMEMBERED = 100
 # A stream ends with its next ping; a page is read within this.
 SHUTDOWN_SECONDS = 2
+# Children of a run that its page lists; the next ones are a link away.
+CHILDREN_PER_LEVEL = 50
+# Runs of a chain, and forks of it.
+RELATED_RUNS = 50
+# A run publishes its progress under a few names.
+PUBLISHED_NAMES = 50

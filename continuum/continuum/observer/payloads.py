@@ -47,6 +47,11 @@ class Payload:
         """Whether it fits on a line."""
         return self.text is not None and len(self.text) <= 80 and "\n" not in self.text
 
+    @property
+    def may_scroll(self) -> bool:
+        """Whether it may be higher than a page leaves room for, so that the keyboard has to reach it."""
+        return self.text is not None and (len(self.text) > 400 or self.text.count("\n") > 12)
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorShown:
@@ -73,7 +78,7 @@ class Payloads:
         kind = _kind(given)
         if not self.sees:
             return Payload(None, kind, len(whole))
-        visible = self._masked(given, under)
+        visible = self.masked(given, under)
         text = (
             whole
             if visible is given and len(whole) <= 60
@@ -112,7 +117,7 @@ class Payloads:
         )
         return replace(found, sentence=_hiding(found.sentence, secret), causes=causes)
 
-    def _masked(self, value: Any, path: str) -> Any:
+    def masked(self, value: Any, path: str) -> Any:
         """Return a value with what is hidden in it masked; the same object if nothing is."""
         if not self.redact:
             return value
@@ -120,10 +125,10 @@ class Payloads:
             return HIDDEN
         match value:
             case dict():
-                new: Any = {name: self._masked(item, f"{path}.{name}") for name, item in value.items()}
+                new: Any = {name: self.masked(item, f"{path}.{name}") for name, item in value.items()}
                 same = all(new[name] is item for name, item in value.items())
-            case list():
-                new = [self._masked(item, f"{path}.{place}") for place, item in enumerate(value)]
+            case list() | tuple():
+                new = [self.masked(item, f"{path}.{place}") for place, item in enumerate(value)]
                 same = all(mine is item for mine, item in zip(new, value, strict=True))
             case _:
                 return value

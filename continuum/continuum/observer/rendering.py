@@ -42,7 +42,7 @@ class Templates:
         self._environment.globals.update(
             style=Markup(style), navigation=NAVIGATION, parts=parts, searches=searches
         )
-        for name in ("work", "tree"):
+        for name in ("work", "tree", "run_parts"):
             self._environment.globals[name] = self._environment.get_template(f"{name}.html").module
 
     def whole(self, page: Page, visit: Visit, records: Any, **more: Any) -> str:

@@ -38,3 +38,8 @@ class MemoryHistoryParts(MemoryTables):
             )
             for _, events in sorted(found.items())
         ]
+
+    async def published_names(self, run_id: RunId, most: int) -> list[str]:
+        """Return names under which a run's chain has published values."""
+        run = self._runs.get(run_id)
+        return [] if run is None else sorted(self._published.get(run.chain, ()))[:most]

@@ -28,3 +28,6 @@ class PostgresHistoryParts:
     async def outline(self, run_id: RunId, bins: int) -> Sequence[HistoryBin]:
         rows = await self._database.fetch("history_outline", {"run": run_id, "bins": bins})
         return [HistoryBin(*row) for row in rows]
+
+    async def published_names(self, run_id: RunId, most: int) -> list[str]:
+        return [name for (name,) in await self._database.fetch("published_names", (run_id, most))]

@@ -25,3 +25,8 @@ SELECT min(r.seq), max(r.seq + r.number - 1), min(r.at), max(r.at), sum(r.number
 FROM rows r CROSS JOIN span s
 GROUP BY floor((r.at - s.begin) * %(bins)s / s.length)
 ORDER BY 1
+
+-- name: published_names
+-- Names under which a chain has published values.
+SELECT c.name FROM {schema}.runs r JOIN {schema}.published_values c ON c.root = coalesce(r.root, r.id)
+WHERE r.id = %s ORDER BY c.name COLLATE "C" LIMIT %s
