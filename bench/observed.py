@@ -22,8 +22,7 @@ from bench.flows import steps_in_a_row
 from bench.observed_flows import declined, resting, shipped, waiting
 from bench.processes import node
 from bench.sizes import Sizes
-from continuum.observer import ObserverOptions, Role, Visitor
-from continuum.observer.app import Observer
+from continuum.observer import Role, Visitor, app
 from continuum.observer.page import Page
 from continuum.observer.pages import PAGES
 
@@ -61,10 +60,10 @@ def pages_beside_many_runs(server: Server, sizes: Sizes, tell: Tell) -> Results:
 async def _measure(dsn: str, schema: str, sizes: Sizes) -> Results:
     async with continuum.connect(dsn, schema=schema) as client:
         examples = await _fill(client, dsn, schema, sizes)
-        observer = Observer(client, ObserverOptions())
+        observer = app(client)
         transport = httpx.ASGITransport(app=observer)
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as caller:
-            await caller.get(await observer.link(Visitor("bench", Role.ADMIN)))
+            await caller.get(observer.link(Visitor("bench", Role.ADMIN)))
             pages = {}
             for path in _paths(examples):
                 pages[_named(path, examples)] = await _times(caller, path)

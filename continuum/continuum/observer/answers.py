@@ -23,6 +23,7 @@ from continuum.errors import (
 )
 from continuum.observer import live
 from continuum.observer.actions import ACTIONS, Made
+from continuum.observer.guarding.links import Links
 from continuum.observer.guarding.origins import is_same_origin
 from continuum.observer.guarding.sessions import Session
 from continuum.observer.guarding.visitors import COOKIE, Doorkeeper
@@ -53,12 +54,14 @@ class Answers:
         options: ObserverOptions,
         keeper: Doorkeeper,
         templates: Templates,
+        links: Links,
         ending: asyncio.Event,
     ) -> None:
         self._place = place
         self._options = options
         self._keeper = keeper
         self._templates = templates
+        self._links = links
         self._ending = ending
 
     def page(self, page: Page) -> Handler:
@@ -157,7 +160,7 @@ class Answers:
 
     async def link(self, request: Request) -> Response:
         """Sign in with a one-time link."""
-        visitor = self._keeper.sessions.use_link(request.query_params.get("key", ""))
+        visitor = self._links.take(request.query_params.get("key", ""))
         if visitor is None:
             return self._signed_out(request)
         # Not a redirect: a browser leaves strict cookies out of those that another page began.

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -20,6 +20,7 @@ from continuum.client.journals import journal_of
 from continuum.errors import ContinuumError
 from continuum.observer.answers import Answers
 from continuum.observer.guarding.headers import Guarded
+from continuum.observer.guarding.links import Links
 from continuum.observer.guarding.sessions import Sessions
 from continuum.observer.guarding.visitors import Doorkeeper
 from continuum.observer.options import LINK, Authenticate, ObserverOptions
@@ -32,6 +33,9 @@ log = logging.getLogger("continuum.observer")
 
 SECRET_BYTES = 32
 
+# What opens the client of a database, for as long as the observer needs it.
+Opening = Callable[[], AbstractAsyncContextManager[Client]]
+
 
 class Observer:
     """The application. It opens its connections with the first request, and closes them in `close`.
@@ -39,14 +43,14 @@ class Observer:
     A host that mounts it need not run its lifespan: Starlette does not run those of mounted applications.
     """
 
-    def __init__(self, client: Client, options: ObserverOptions) -> None:
-        self._client = client
+    def __init__(self, opening: Opening, options: ObserverOptions) -> None:
+        self._opening_client = opening
         self._options = options
+        self._links = Links()
         self._templates = Templates()
         self._exits = AsyncExitStack()
         self._opening = asyncio.Lock()
         self._ending = asyncio.Event()
-        self._sessions: Sessions | None = None
         self._inner: ASGIApp | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -54,22 +58,22 @@ class Observer:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        inner = self._inner or await self._open()
+        try:
+            inner = self._inner or await self._open()
+        except ContinuumError as error:
+            inner = PlainTextResponse(f"The observer cannot begin: {error}\n", status_code=503)
         await inner(scope, receive, send)
 
-    async def link(self, visitor: Visitor) -> str:
+    def link(self, visitor: Visitor) -> str:
         """Return the path of a link that signs this visitor in, once."""
-        if self._inner is None:
-            await self._open()
-        assert self._sessions is not None, "it was opened"
-        return f"/link?key={self._sessions.link(visitor)}"
+        return self._links.link(visitor)
 
     def end_streams(self) -> None:
         """End the streams of open pages: a server that stops would wait for them."""
         self._ending.set()
 
     async def close(self) -> None:
-        """Close the connections for reading; the client stays open."""
+        """Close what was opened with the first request."""
         self.end_streams()
         self._inner = None
         await self._exits.aclose()
@@ -77,10 +81,12 @@ class Observer:
     async def _open(self) -> ASGIApp:
         async with self._opening:
             if self._inner is None:
-                place = await self._exits.enter_async_context(place_of(self._client))
-                self._sessions = Sessions(await _secret(self._client))
-                keeper = Doorkeeper(self._options, self._sessions)
-                answers = Answers(place, self._options, keeper, self._templates, self._ending)
+                async with AsyncExitStack() as exits:
+                    client = await exits.enter_async_context(self._opening_client())
+                    place = await exits.enter_async_context(place_of(client))
+                    self._exits = exits.pop_all()
+                keeper = Doorkeeper(self._options, Sessions(await _secret(client)))
+                answers = Answers(place, self._options, keeper, self._templates, self._links, self._ending)
                 self._inner = Guarded(_routed(answers), self._templates.style_digest, self._options.hosts)
             return self._inner
 
@@ -103,7 +109,7 @@ def app(
     `auth` says who sees it: a function that takes the request and returns a `Visitor`, or None for nobody,
     or one of the words of `ObserverOptions`. `options` are the others of those.
     """
-    return Observer(client, ObserverOptions(auth=auth, **(options or {})))
+    return Observer(lambda: nullcontext(client), ObserverOptions(auth=auth, **(options or {})))
 
 
 async def _secret(client: Client) -> bytes:

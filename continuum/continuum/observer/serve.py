@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import uvicorn
 
@@ -42,7 +43,7 @@ async def serve(
     the system chooses one. Raises `InvalidOption` for an address that is too wide, `OSError` for one in use.
     """
     check_address(host, options)
-    observer = Observer(client, options)
+    observer = Observer(lambda: nullcontext(client), options)
     config = uvicorn.Config(
         observer,
         host,
@@ -58,7 +59,7 @@ async def serve(
     with listener:
         bound = listener.getsockname()[1]
         address = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
-        told(address + (await observer.link(Visitor(starter, Role.ADMIN)) if options.auth == LINK else "/"))
+        told(address + (observer.link(Visitor(starter, Role.ADMIN)) if options.auth == LINK else "/"))
         async with asyncio.TaskGroup() as tasks:
             waiting = None if stopping is None else tasks.create_task(_stop(server, stopping))
             await server.serve(sockets=[listener])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 import httpx
@@ -23,11 +23,11 @@ async def observed(
 ) -> AsyncIterator[httpx.AsyncClient]:
     """Yield what calls an observer of a client's journal, by default an empty one, signed in as `visitor`."""
     async with client or Client(MemoryJournal()) as known:
-        observer = Observer(known, ObserverOptions(**options))
+        observer = Observer(lambda: nullcontext(known), ObserverOptions(**options))
         transport = httpx.ASGITransport(app=observer, client=(peer, 12345))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as caller:
             if visitor is not None:
-                answer = await caller.get(await observer.link(visitor))
+                answer = await caller.get(observer.link(visitor))
                 assert answer.status_code == 200
             yield caller
         await observer.close()

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 import httpx
 import pytest
 
-from continuum.errors import InvalidOption
+from continuum.client import Client
+from continuum.errors import InvalidOption, JournalUnavailable
+from continuum.journal.memory.journal import MemoryJournal
+from continuum.observer.app import Observer
 from continuum.observer.guarding.origins import is_loopback
 from continuum.observer.guarding.sessions import Sessions
 from continuum.observer.options import ObserverOptions
@@ -26,7 +32,7 @@ async def test_nobody_sees_a_page_without_signing_in() -> None:
 async def test_a_link_signs_in_once() -> None:
     async with observed(visitor=None) as caller:
         observer = caller._transport.app  # type: ignore[attr-defined]
-        link = await observer.link(ADA)
+        link = observer.link(ADA)
         assert (await caller.get(link)).status_code == 200
         assert (await caller.get("/")).status_code == 200
         caller.cookies.clear()
@@ -36,7 +42,7 @@ async def test_a_link_signs_in_once() -> None:
 async def test_a_cookie_is_out_of_reach_of_scripts_and_of_other_sites() -> None:
     async with observed(visitor=None) as caller:
         observer = caller._transport.app  # type: ignore[attr-defined]
-        cookie = (await caller.get(await observer.link(ADA))).headers["set-cookie"]
+        cookie = (await caller.get(observer.link(ADA))).headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=strict" in cookie
     assert "Secure" not in cookie, "on loopback there is no TLS"
@@ -152,13 +158,16 @@ def test_signatures_of_another_secret_do_not_count() -> None:
     mine, theirs = Sessions(b"mine"), Sessions(b"theirs")
     assert mine.session(theirs.cookie(ADA)) is None
     assert not mine.is_form_of("id", theirs.form_token("id"))
-    assert mine.use_link(theirs.link(ADA)) is None
     assert mine.session(mine.form_token("id")) is None, "a form is no session"
 
 
 async def test_a_form_leads_back_to_the_observer_alone() -> None:
-    async with observed() as caller:
-        form = Sessions.form_token(await _sessions(caller), await _session_id(caller))
+    journal = MemoryJournal()
+    async with observed(Client(journal)) as caller:
+        sessions = Sessions(await journal.shared_secret("observer", b"none was stored"))
+        session = sessions.session(caller.cookies["continuum_session"])
+        assert session is not None
+        form = sessions.form_token(session.id)
         for back in ("//evil.example", "https://evil.example/", "javascript:alert(1)", "/\\evil.example"):
             data = {"form": form, "run": "no run", "back": back}
             answer = await caller.post("/actions/cancel", data=data)
@@ -166,12 +175,21 @@ async def test_a_form_leads_back_to_the_observer_alone() -> None:
             assert answer.headers["location"] in ("/", "/%5Cevil.example")
 
 
-async def _sessions(caller: httpx.AsyncClient) -> Sessions:
-    sessions: Sessions = caller._transport.app._sessions  # type: ignore[attr-defined]
-    return sessions
+async def test_an_observer_that_finds_no_database_says_so_and_tries_again() -> None:
+    tried: list[Client] = []
 
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[Client]:
+        async with Client(MemoryJournal()) as client:
+            tried.append(client)
+            if len(tried) == 1:
+                raise JournalUnavailable("Postgres cannot be reached")
+            yield client
 
-async def _session_id(caller: httpx.AsyncClient) -> str:
-    session = (await _sessions(caller)).session(caller.cookies["continuum_session"])
-    assert session is not None
-    return session.id
+    observer = Observer(opening, ObserverOptions())
+    transport = httpx.ASGITransport(app=observer)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as caller:
+        answer = await caller.get("/")
+        assert (answer.status_code, "cannot be reached" in answer.text) == (503, True)
+        assert (await caller.get("/")).status_code == 401
+    await observer.close()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from itsdangerous import BadSignature, URLSafeTimedSerializer
 
-from continuum.observer.limits import LINK_SECONDS, SESSION_SECONDS
+from continuum.observer.limits import SESSION_SECONDS
 from continuum.observer.visitor import Role, Visitor
 
 
@@ -20,15 +20,12 @@ class Session:
 
 
 class Sessions:
-    """Makes and checks sessions, forms, messages and one-time links."""
+    """Makes and checks sessions, forms and messages."""
 
     def __init__(self, secret: bytes) -> None:
         self._sessions = URLSafeTimedSerializer(secret, salt="session")
         self._forms = URLSafeTimedSerializer(secret, salt="form")
-        # This process alone knows which of its links were used.
-        self._links = URLSafeTimedSerializer(secrets.token_bytes(), salt="link")
         self._said = URLSafeTimedSerializer(secret, salt="said")
-        self._used: set[str] = set()
 
     def cookie(self, visitor: Visitor) -> str:
         """Return the value of the cookie of a new session."""
@@ -54,22 +51,6 @@ class Sessions:
             return token is not None and self._forms.loads(token, max_age=SESSION_SECONDS) == session_id
         except BadSignature:
             return False
-
-    def link(self, visitor: Visitor) -> str:
-        """Return the secret part of a link that signs this visitor in, once."""
-        return self._text(self._links, [secrets.token_hex(8), visitor.name, int(visitor.role)])
-
-    def use_link(self, text: str) -> Visitor | None:
-        """Return the visitor of a link; None if it was used before, is too old or forged."""
-        try:
-            id, name, role = self._links.loads(text, max_age=LINK_SECONDS)
-            visitor = Visitor(str(name), Role(role))
-        except (BadSignature, ValueError, TypeError):
-            return None
-        if id in self._used:
-            return None
-        self._used.add(id)
-        return visitor
 
     def say(self, text: str, *, good: bool) -> str:
         """Return a message for the next page, as a cookie."""
