@@ -46,23 +46,30 @@ def _threads() -> list[Stack]:
 
 
 def _tasks(loop: asyncio.AbstractEventLoop) -> list[Stack]:
-    """Return each place where tasks wait with their number, the most first; one of them gives its name."""
+    """Return each place where tasks wait with their number: attempts first, then those with the most tasks.
+
+    One of the tasks at a place gives its name.
+    """
     names: dict[tuple[str, ...], str] = {}
+    attempts: set[tuple[str, ...]] = set()
     numbers: dict[tuple[str, ...], int] = {}
     for task in asyncio.all_tasks(loop):
         coroutine = task.get_coro()
         frames = list(_inwards(coroutine))
         lines = tuple(map(_line, frames[-limits.STACK_FRAMES :]))
-        names.setdefault(lines, _name_of_attempt(frames) or str(getattr(coroutine, "__qualname__", "a task")))
+        attempt = _name_of_attempt(frames)
+        if attempt is not None:
+            attempts.add(lines)
+        names.setdefault(lines, attempt or str(getattr(coroutine, "__qualname__", "a task")))
         numbers[lines] = numbers.get(lines, 0) + 1
-    places = sorted(numbers, key=lambda lines: (-numbers[lines], names[lines]))
+    places = sorted(numbers, key=lambda lines: (lines not in attempts, -numbers[lines], names[lines]))
     return [Stack("task", names[lines], lines, numbers[lines]) for lines in places]
 
 
 def _outwards(frame: types.FrameType | None) -> list[types.FrameType]:
     """Return the frames of a thread, the innermost first."""
     found = []
-    while frame is not None:
+    while frame is not None and frame.f_code.co_qualname != _FORK:
         found.append(frame)
         frame = frame.f_back
     return found
@@ -82,6 +89,8 @@ def _inwards(awaited: Any) -> Iterator[types.FrameType]:
         )
 
 
+# What is above it belongs to the process that forked this one.
+_FORK = "Popen._launch"
 _FRAMES = ("cr_frame", "gi_frame", "ag_frame")
 _AWAITED = ("cr_await", "gi_yieldfrom", "ag_await")
 

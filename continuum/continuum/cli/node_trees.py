@@ -61,7 +61,7 @@ def _condition(process: ProcessReport) -> Iterator[str]:
     if process.memory is not None:
         words.append(f"{process.memory / _MEGABYTE:.0f} MB")
     if process.connections is not None:
-        words.append(f"{process.connections} connections")
+        words.append(f"{process.connections} connection{'' if process.connections == 1 else 's'}")
     if words:
         yield ", ".join(words)
     if process.load is not None:

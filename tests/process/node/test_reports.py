@@ -154,6 +154,7 @@ async def test_the_stacks_of_a_node_name_the_function_that_a_stuck_activity_is_i
             assert run.id in stack.name
         if where == "in_thread":
             assert stack.name == "stuck.in_thread"
+        assert "createActor" not in str(watched.stacks), "it is of the process that forked"
         assert all(process.answered for process in watched.stacks)
         assert str(tmp_path) not in str(host)
         (tmp_path / "release").touch()
