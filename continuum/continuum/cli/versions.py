@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 from uuid import UUID
@@ -22,6 +22,7 @@ from continuum.journal.port import Journal, VersionRow, Versions
 from continuum.journal.untyped_values import at
 from continuum.operations.actor import Actor
 from continuum.operations.json_text import to_json
+from continuum.operations.version_use import by_age, unused_versions
 from continuum.versions.loaded_code import Code, load_code
 
 DONE, NOT_READY = 0, 1
@@ -38,7 +39,7 @@ def versions() -> None:
 def list_versions(as_json: bool, dsn: str | None, schema: str) -> None:
     """List every version that a node has loaded or that an open run uses."""
     target = Target(dsn, schema)
-    rows = sorted(ask_journal(target, lambda journal: journal.versions()), key=_by_age)
+    rows = sorted(ask_journal(target, lambda journal: journal.versions()), key=by_age)
     if as_json:
         click.echo(to_json([_facts(row) for row in rows]))
         return
@@ -98,7 +99,7 @@ def _check_versions(target: Target, code: Code, modules: Sequence[str], as_json:
             if row.open_runs
         ]
 
-    found = sorted(ask_journal(target, checking), key=lambda entry: _by_age(entry[0]))
+    found = sorted(ask_journal(target, checking), key=lambda entry: by_age(entry[0]))
     ready = all(status != "missing" for _, status in found)
     if as_json:
         click.echo(to_json({"ready": ready, "versions": [{**_facts(row), "status": s} for row, s in found]}))
@@ -164,22 +165,6 @@ async def _delete(journal: Journal, unused: Sequence[VersionRow], actor: Actor) 
 def _confirmed_deletion(unused: Sequence[VersionRow], *, yes: bool) -> bool:
     count = f"{len(unused)} version{'' if len(unused) == 1 else 's'}"
     return confirmed(f"Delete {count} that no open run uses?", f"{count} not deleted", yes=yes)
-
-
-def unused_versions(rows: Iterable[VersionRow]) -> list[VersionRow]:
-    """Return the versions without open runs, except the latest of each workflow, which new runs will use."""
-    latest: dict[str, VersionRow] = {}
-    unused: list[VersionRow] = []
-    for row in sorted(rows, key=_by_age):
-        previous = latest.get(row.workflow)
-        if previous is not None and not previous.open_runs:
-            unused.append(previous)
-        latest[row.workflow] = row
-    return unused
-
-
-def _by_age(row: VersionRow) -> tuple[str, int, str]:
-    return row.workflow, row.registered_at, row.version
 
 
 def counted_runs(*rows: VersionRow) -> str:

@@ -5,6 +5,9 @@ from __future__ import annotations
 NAVIGATION = (
     ("/", "Overview"),
     ("/runs", "Runs"),
+    ("/failures", "Failures"),
+    ("/workflows", "Workflows"),
+    ("/versions", "Versions"),
     ("/queues", "Queues"),
     ("/nodes", "Nodes"),
     ("/health", "Health"),

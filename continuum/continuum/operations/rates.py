@@ -46,6 +46,16 @@ class Rates:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """Runs of one workflow within the last hour."""
+
+    started: int
+    completed: int
+    failed: int
+    durations: Durations
+
+
+@dataclass(frozen=True, slots=True)
 class Attempts:
     """Attempts of an activity within the last hour: how they ended, by outcome, and how long they took."""
 
@@ -102,6 +112,29 @@ def rates_of(found: Iterable[Stat], since: int, until: int) -> Rates:
     for each in buckets.values():
         every = added(every, each)
     return Rates(since, started, completed, failed, steps, _durations(every), counted)
+
+
+async def read_totals(journal: Statistics, now: int) -> dict[str, Totals]:
+    """Return how many runs of each workflow started and ended within the last hour, by workflow."""
+    since, until = shown_time(now)
+    metrics = [RUN_STARTED.name, RUN_ENDED.name, RUN_DURATION.name]
+    numbers: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    buckets: defaultdict[str, tuple[int, ...]] = defaultdict(tuple)
+    for _, tally in await journal.stats(StatsWanted(since, until, metrics)):
+        if tally.metric == RUN_DURATION.name:
+            buckets[tally.subject] = added(buckets[tally.subject], tally.buckets)
+        else:
+            what = tally.outcome if tally.metric == RUN_ENDED.name else "started"
+            numbers[tally.subject][what] = tally.number
+    return {
+        name: Totals(
+            numbers[name].get("started", 0),
+            numbers[name].get("completed", 0),
+            numbers[name].get("failed", 0),
+            _durations(buckets[name]),
+        )
+        for name in {*numbers, *buckets}
+    }
 
 
 async def read_attempts(journal: Statistics, now: int) -> list[Attempts]:

@@ -8,6 +8,7 @@ from continuum.observer.actions.health import HEALTH_ACTIONS
 from continuum.observer.actions.nodes import NODE_ACTIONS
 from continuum.observer.actions.pauses import PAUSE_ACTIONS
 from continuum.observer.actions.runs import RUN_ACTIONS
+from continuum.observer.actions.versions import VERSION_ACTIONS
 from continuum.observer.actions.web_action import Form, Made, WebAction
 
 __all__ = ["ACTIONS", "Form", "Made", "WebAction"]
@@ -17,4 +18,5 @@ ACTIONS: Mapping[str, WebAction] = {
     **HEALTH_ACTIONS,
     **PAUSE_ACTIONS,
     **NODE_ACTIONS,
+    **VERSION_ACTIONS,
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from continuum.observer.page import Page
 from continuum.observer.pages.audit import AUDIT
+from continuum.observer.pages.failures import FAILURES
 from continuum.observer.pages.health import HEALTH
 from continuum.observer.pages.node import NODE
 from continuum.observer.pages.nodes import NODES
@@ -11,11 +12,18 @@ from continuum.observer.pages.overview import OVERVIEW
 from continuum.observer.pages.queues import QUEUES
 from continuum.observer.pages.run import RUN
 from continuum.observer.pages.runs import RUNS
+from continuum.observer.pages.versions import VERSIONS
+from continuum.observer.pages.workflow import WORKFLOW
+from continuum.observer.pages.workflows import WORKFLOWS
 
 PAGES: tuple[Page, ...] = (
     OVERVIEW,
     RUNS,
     RUN,
+    FAILURES,
+    WORKFLOWS,
+    WORKFLOW,
+    VERSIONS,
     QUEUES,
     NODES,
     NODE,
