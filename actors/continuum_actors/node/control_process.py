@@ -10,7 +10,6 @@ import math
 import os
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 
 from continuum.engine.ids import NodeId, WorkerId
 from continuum.journal.limits import ACTIVITY_HOST_CONNECTIONS, CONTROL_CONNECTIONS
@@ -49,6 +48,7 @@ from continuum_actors.node.host_process import (
     until_set,
 )
 from continuum_actors.node.host_report import HostReporter
+from continuum_actors.node.launcher_reports import Counted, DrainRequested, Renewed
 from continuum_actors.node.lookout import Lookout
 from continuum_actors.node.node_reporter import KnownProcess, NodeReporter
 from continuum_actors.node.process_config import ProcessConfig
@@ -59,11 +59,6 @@ from continuum_actors.tree import host_supervisor
 from continuum_supervision import Actor, ActorRef, ChildSpec, Registry, RegistryActor, SystemClock
 from continuum_supervision.process.context import ProcessContext
 from continuum_supervision.process.events import Incoming, PeerDown, PeerUp, ProcessDied, ProcessStarted
-
-
-@dataclass(frozen=True, slots=True)
-class DrainRequested:
-    """To the launcher: an operator wants this node to stop in order."""
 
 
 class ControlledNode:
@@ -127,12 +122,18 @@ class ControlledNode:
             self._context.send(process_id, message)
 
     def count(self, counted: Sequence[Tally]) -> None:
-        """Add what a host has counted."""
+        """Add what has been counted; the launcher has it at once, whether or not the database answers."""
         self._sums.add(counted)
+        if counted and self._config.reports:
+            self._context.report(Counted(tuple(counted)))
 
     def take_counted(self) -> Sequence[Tally]:
-        self._sums.add(self._measures.drain())
+        self.count(self._measures.drain())
         return self._sums.take()
+
+    def renewed(self) -> None:
+        if self._config.reports:
+            self._context.report(Renewed(self.state))
 
     def pids(self) -> Collection[int]:
         """Return every pid that this node ever had."""

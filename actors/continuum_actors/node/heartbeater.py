@@ -39,6 +39,10 @@ class Node(Protocol):
         """Return what the processes of the node have counted since the last time."""
         ...
 
+    def renewed(self) -> None:
+        """The leases have just been renewed."""
+        ...
+
     def drain(self) -> None:
         """Begin to drain: an operator wants the node to stop in order."""
         ...
@@ -102,6 +106,7 @@ class Heartbeater(LoopingActor):
             renewal = await self._journal.renew(
                 self._node.workers(), self._ttl, facts, report, self._node.take_counted()
             )
+            self._node.renewed()
             if not self._counted and facts is not None and facts.connections:
                 self._counted = True
                 await self._count_connections()

@@ -139,6 +139,9 @@ class OwnProcess:
     def take_counted(self) -> Sequence[Tally]:
         return self.host.measures.drain()
 
+    def renewed(self) -> None:
+        """No launcher wants to know."""
+
     def drain(self) -> None:
         if self.state != "draining":
             self.state = "draining"

@@ -21,3 +21,5 @@ class ProcessConfig:
     launcher_pid: int
     log: LogOutput
     settings: Settings
+    # Whether the launcher wants to know of renewals and of what is counted.
+    reports: bool = False

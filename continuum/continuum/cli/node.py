@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from continuum.cli.database import database_options
-from continuum.cli.values import address, named_number
+from continuum.cli.values import address, http_address, named_number
 from continuum.errors import InvalidOption
 from continuum.node.config import LOG_FORMATS, LOG_LEVELS, NODE_MODULES, NodeConfig
 from continuum.settings.settings import NODE_SETTINGS, Settings
@@ -21,6 +21,7 @@ NAMESPACES = "Claim runs and activities of this namespace only; otherwise of all
 CONNECTIONS = "Connections to Postgres of each run host at most; the node has three more."
 LOG_FORMAT = "Lines for people, or one JSON object a line with node, process, run and trace."
 LOG_LEVEL = "The lowest level that is logged, by the code of the modules too."
+HTTP = "Answer /healthz, /readyz and /metrics there; a port alone is one of loopback."
 LEASE_TTL = "How long after a node's death others take over its runs."
 
 
@@ -46,6 +47,7 @@ LEASE_TTL = "How long after a node's death others take over its runs."
 @click.option(
     "--cookie-file", type=click.Path(path_type=Path), metavar="FILE", help="The cluster's secret, mode 0600."
 )
+@click.option("--http", type=http_address, metavar="HOST:PORT", help=HTTP)
 @click.option("--no-listen", is_flag=True, help="Poll instead of LISTEN, for poolers.")
 @click.option(
     "--connections",
@@ -88,6 +90,7 @@ def run_node(
     bind: tuple[str, int] | None,
     join: tuple[str, int] | None,
     cookie_file: Path | None,
+    http: tuple[str, int] | None,
     queues: tuple[tuple[str, int], ...],
     namespaces: tuple[str, ...],
     no_listen: bool,
@@ -105,6 +108,7 @@ def run_node(
             bind=bind,
             join=join,
             cookie_file=cookie_file,
+            http=http,
             log_format=log_format,
             log_level=log_level,
             # Every other option has the name of its setting.

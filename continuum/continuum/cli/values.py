@@ -52,6 +52,11 @@ def named_number(text: str) -> tuple[str, int]:
     return name, int(rest)
 
 
+def http_address(text: str) -> tuple[str, int]:
+    """Read an argument like HOST:PORT, or PORT, which listens on loopback alone."""
+    return address(text if ":" in text else f"127.0.0.1:{text}")
+
+
 def address(text: str) -> tuple[str, int]:
     """Read an argument like HOST:PORT; an IPv6 host may stand in brackets."""
     host, _, port = text.rpartition(":")

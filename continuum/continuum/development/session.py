@@ -23,7 +23,7 @@ from continuum.development.saves import Saves, folders_of
 from continuum.errors import ClusterError, InvalidOption
 from continuum.node.config import NodeConfig
 from continuum.node.node_database import node_database
-from continuum_actors.node.control_process import DrainRequested
+from continuum_actors.node.launcher_reports import DrainRequested
 from continuum_supervision.process.events import NodeEnded, Report
 
 # How often it looks whether the node has ended.

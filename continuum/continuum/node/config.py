@@ -21,7 +21,7 @@ class NodeConfig:
 
     `modules` are import names whose workflows and activities the node serves. `dsn` None starts
     this user's embedded Postgres. `bind` and `join` are (host, port). `log_format` is one of `LOG_FORMATS`,
-    `log_level` one of `LOG_LEVELS`.
+    `log_level` one of `LOG_LEVELS`. `http` is where it answers requests such as /healthz, if at all.
     """
 
     modules: Sequence[str] = ()
@@ -34,6 +34,7 @@ class NodeConfig:
     settings: Settings = NODE_SETTINGS
     log_format: str = "text"
     log_level: str = "warning"
+    http: tuple[str, int] | None = None
 
     def __post_init__(self) -> None:
         self.settings.check()

@@ -18,9 +18,11 @@ from contextlib import contextmanager
 from functools import partial
 
 from continuum.engine.ids import NodeId
+from continuum.errors import InvalidOption
 from continuum.node.config import NodeConfig
 from continuum.node.name_check import refuse_taken_name
 from continuum.node.node_database import node_database
+from continuum.node.node_status import NodeStatus
 from continuum.node.running_node import RunningNode, running_node, wait_for_end
 from continuum.node.stop_signals import StopSignals
 from continuum.versions.loaded_code import load_code, modules_without_code
@@ -43,24 +45,52 @@ def run_node(config: NodeConfig, ahead: SystemStart | None = None) -> int:
     signals.install()
     if not config.modules:
         log.warning("serves no workflow: name modules, e.g. `continuum run-node orders`")
+    status = NodeStatus(config.settings.lease_ttl)
     try:
-        with place_for(config) as process:
-            while serve(config, process, signals, ahead):
+        with served_http(config, status) as address, place_for(config) as process:
+            while serve(config, process, signals, ahead, status, address):
                 ahead = None
+                status.restarts()
     except KeyboardInterrupt:
         sys.stderr.write("stopped before the node was ready\n")
     return 0
 
 
 def serve(
-    config: NodeConfig, process: ProcessConfig, signals: StopSignals, ahead: SystemStart | None
+    config: NodeConfig,
+    process: ProcessConfig,
+    signals: StopSignals,
+    ahead: SystemStart | None,
+    status: NodeStatus,
+    address: str | None,
 ) -> bool:
     """Run the processes until they are to stop; True if they are to start again."""
     with running_node(config, process, ahead) as node:
         signals.node_is_ready()
-        sys.stdout.write(f"ready node={node.name} hosts={node.hosts}\n")
+        status.ready()
+        http = "" if address is None else f" http={address}"
+        sys.stdout.write(f"ready node={node.name} hosts={node.hosts}{http}\n")
         sys.stdout.flush()
-        return wait_for_end(node.system, signals.stop)
+        again = wait_for_end(node.system, signals.stop, status)
+        if not again:
+            status.stopping()
+        return again
+
+
+@contextmanager
+def served_http(config: NodeConfig, status: NodeStatus) -> Iterator[str | None]:
+    """Answer over HTTP for as long as the block runs, and yield where, if the node is to do so."""
+    if config.http is None:
+        yield None
+        return
+    try:
+        # Import late: most nodes serve nothing, and lack what it needs.
+        from continuum.node.http_server import serving
+        from continuum.node.node_routes import node_routes
+    except ModuleNotFoundError as error:
+        raise InvalidOption(f"--http needs {error.name}: pip install 'continuum-durable[metrics]'") from error
+    with serving(config.http, node_routes(status)) as address:
+        yield address
 
 
 @contextmanager
@@ -110,4 +140,5 @@ def process_config(config: NodeConfig, dsn: str, name: str) -> ProcessConfig:
         launcher_pid=os.getpid(),
         log=log_output(config),
         settings=config.settings,
+        reports=config.http is not None,
     )

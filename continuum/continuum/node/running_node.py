@@ -11,8 +11,9 @@ from dataclasses import dataclass
 
 from continuum.errors import ClusterError
 from continuum.node.config import NodeConfig
+from continuum.node.node_status import NodeStatus
 from continuum.settings.settings import Settings
-from continuum_actors.node.control_process import DrainRequested
+from continuum_actors.node.launcher_reports import Counted, DrainRequested, Renewed
 from continuum_actors.node.node import node_processes, stop_seconds
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.errors import ProcessSystemError
@@ -90,7 +91,7 @@ def running_node(
         node.stop()
 
 
-def wait_for_end(system: ProcessSystem, stop: threading.Event) -> bool:
+def wait_for_end(system: ProcessSystem, stop: threading.Event, status: NodeStatus | None = None) -> bool:
     """Wait until `stop` is set or an operator drains the node; raise if the node ends by itself.
 
     True if its processes had to be killed because the root supervisor hung, and are to be started again.
@@ -99,6 +100,8 @@ def wait_for_end(system: ProcessSystem, stop: threading.Event) -> bool:
         match system.receive(timeout=0.2):
             case Report(message=DrainRequested()):
                 return False
+            case Report(message=Renewed() | Counted() as report) if status is not None:
+                status.take(report)
             case NodeEnded(reason, hung=True):
                 log.error("%s; its processes start again", reason)
                 return True

@@ -51,6 +51,9 @@ class TestedNode:
         taken, self.counted = self.counted, []
         return taken
 
+    def renewed(self) -> None:
+        """No launcher wants to know."""
+
     def drain(self) -> None:
         """Count the requests to drain."""
         self.drains += 1

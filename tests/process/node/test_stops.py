@@ -19,7 +19,8 @@ from continuum.node.name_check import refuse_taken_name
 from continuum.node.running_node import wait_for_end
 from continuum.settings.settings import Settings
 from continuum.versions.loaded_code import Code
-from continuum_actors.node.control_process import ControlledNode, DrainRequested, retire
+from continuum_actors.node.control_process import ControlledNode, retire
+from continuum_actors.node.launcher_reports import DrainRequested
 from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.process.events import JoinUnanswered, NodeEvent, ProcessStarted, Report
 from continuum_supervision.process.log import LogOutput
