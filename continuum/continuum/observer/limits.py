@@ -26,6 +26,8 @@ FORM_BYTES = 1 << 20
 PAYLOAD_CHARACTERS = 64 * 1024
 # So many runs are on a page unless the address says otherwise.
 RUNS_PER_PAGE = 50
+# Operations on a page of them.
+OPERATIONS_PER_PAGE = 25
 # So many changes are on a page of the record; each is a line.
 CHANGES_PER_PAGE = 50
 # A run is looked for without an index among so many runs of the order.

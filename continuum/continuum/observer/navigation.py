@@ -10,6 +10,7 @@ NAVIGATION = (
     ("/versions", "Versions"),
     ("/queues", "Queues"),
     ("/nodes", "Nodes"),
+    ("/operations", "Operations"),
     ("/health", "Health"),
     ("/audit", "Audit"),
 )

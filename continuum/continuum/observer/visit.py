@@ -60,10 +60,16 @@ class Visit:
     @property
     def recorder(self) -> Recorder:
         """What records changes of the journal as the visitor's."""
+        return self.recorder_of(self.actor())
+
+    def actor(self, reason: str | None = None) -> Actor:
+        """Return the visitor as it is recorded of changes, with a reason."""
+        return Actor(self.visitor.name, VIA, reason or None)
+
+    def recorder_of(self, actor: Actor) -> Recorder:
+        """Return what records changes of the journal as those of an actor."""
         now = self.changes.now()
-        return Recorder(
-            Actor(self.visitor.name, VIA), lambda: new_run_id(now, os.urandom(RUN_ID_RANDOM_BYTES))
-        )
+        return Recorder(actor, lambda: new_run_id(now, os.urandom(RUN_ID_RANDOM_BYTES)))
 
     def may(self, role: str) -> bool:
         """Return whether the visitor may change what this role may change."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from continuum.observer.actions.health import HEALTH_ACTIONS
 from continuum.observer.actions.nodes import NODE_ACTIONS
+from continuum.observer.actions.operations import OPERATION_ACTIONS
 from continuum.observer.actions.pauses import PAUSE_ACTIONS
 from continuum.observer.actions.runs import RUN_ACTIONS
 from continuum.observer.actions.versions import VERSION_ACTIONS
@@ -19,4 +20,5 @@ ACTIONS: Mapping[str, WebAction] = {
     **PAUSE_ACTIONS,
     **NODE_ACTIONS,
     **VERSION_ACTIONS,
+    **OPERATION_ACTIONS,
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from continuum.observer.page import Page
 from continuum.observer.pages.audit import AUDIT
+from continuum.observer.pages.bulk import BULK
 from continuum.observer.pages.failures import FAILURES
 from continuum.observer.pages.health import HEALTH
 from continuum.observer.pages.node import NODE
 from continuum.observer.pages.nodes import NODES
+from continuum.observer.pages.operation import OPERATION
+from continuum.observer.pages.operations import OPERATIONS
 from continuum.observer.pages.overview import OVERVIEW
 from continuum.observer.pages.queues import QUEUES
 from continuum.observer.pages.run import RUN
@@ -19,6 +22,7 @@ from continuum.observer.pages.workflows import WORKFLOWS
 PAGES: tuple[Page, ...] = (
     OVERVIEW,
     RUNS,
+    BULK,
     RUN,
     FAILURES,
     WORKFLOWS,
@@ -27,6 +31,8 @@ PAGES: tuple[Page, ...] = (
     QUEUES,
     NODES,
     NODE,
+    OPERATIONS,
+    OPERATION,
     HEALTH,
     AUDIT,
 )
