@@ -56,6 +56,8 @@ READING = {
     "audit list",
     "check",
     "completion",
+    "contracts check",
+    "contracts show",
     "debug",
     "doctor",
     "explain",
@@ -76,7 +78,7 @@ READING = {
     "nodes show",
     "pauses",
 }
-EXECUTING = {"demo", "run-node"}
+EXECUTING = {"demo", "dev", "init", "observer", "run-node"}
 
 
 @pytest.fixture(autouse=True)
