@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from continuum.cli.database import database_options
+from continuum.cli.observer_options import GivenOptions, observer_options
 from continuum.cli.values import address, http_address, named_number
 from continuum.errors import InvalidOption
 from continuum.node.config import LOG_FORMATS, LOG_LEVELS, NODE_MODULES, NodeConfig
 from continuum.settings.settings import NODE_SETTINGS, Settings
 from continuum_supervision.process.system_start import SystemStart
+
+if TYPE_CHECKING:
+    from continuum.observer.hosted import HostedObserver
 
 RUN_HOSTS = "Processes that execute workflows; one for each core is a start."
 ACTIVITY_HOSTS = "Processes for activities with executor='process', one at a time in each."
@@ -22,6 +26,8 @@ CONNECTIONS = "Connections to Postgres of each run host at most; the node has th
 LOG_FORMAT = "Lines for people, or one JSON object a line with node, process, run and trace."
 LOG_LEVEL = "The lowest level that is logged, by the code of the modules too."
 HTTP = "Answer /healthz, /readyz and /metrics there; a port alone is one of loopback."
+OBSERVER = "Serve the web page too, at --http or 127.0.0.1:8400; the next six options are for it."
+OBSERVER_AT = ("127.0.0.1", 8400)
 LEASE_TTL = "How long after a node's death others take over its runs."
 
 
@@ -48,6 +54,8 @@ LEASE_TTL = "How long after a node's death others take over its runs."
     "--cookie-file", type=click.Path(path_type=Path), metavar="FILE", help="The cluster's secret, mode 0600."
 )
 @click.option("--http", type=http_address, metavar="HOST:PORT", help=HTTP)
+@click.option("--observer", "observes", is_flag=True, help=OBSERVER)
+@observer_options
 @click.option("--no-listen", is_flag=True, help="Poll instead of LISTEN, for poolers.")
 @click.option(
     "--connections",
@@ -91,6 +99,8 @@ def run_node(
     join: tuple[str, int] | None,
     cookie_file: Path | None,
     http: tuple[str, int] | None,
+    observes: bool,
+    given: GivenOptions,
     queues: tuple[tuple[str, int], ...],
     namespaces: tuple[str, ...],
     no_listen: bool,
@@ -99,6 +109,10 @@ def run_node(
     **settings: Any,
 ) -> None:
     """Run a node that serves the workflows and activities of each MODULE."""
+    observer = None
+    if observes:
+        http = http or OBSERVER_AT
+        observer = _hosted(given, http[0])
     try:
         config = NodeConfig(
             modules=modules,
@@ -126,5 +140,14 @@ def run_node(
         # Import late: the other commands load no actors.
         from continuum.node.launcher import run_node as run
 
-        code = run(config, ahead)
+        code = run(config, ahead, observer)
     context.exit(code)
+
+
+def _hosted(given: GivenOptions, host: str) -> HostedObserver:
+    """Return an observer for this node; it signs the user who starts the node in."""
+    options = given.checked(host)
+    from continuum.observer.hosted import HostedObserver
+    from continuum.operations.account import account_name
+
+    return HostedObserver(options, account_name())

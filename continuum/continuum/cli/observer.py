@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
 
 import click
 
 from continuum.cli.database import Target, connected, database_options
-from continuum.cli.observer_options import observer_options, options_of
+from continuum.cli.observer_options import GivenOptions, observer_options
 from continuum.cli.values import address
-from continuum.errors import InvalidOption
 
 
 @click.command(short_help="Serve a web page that shows runs, nodes and health.")
@@ -25,19 +23,14 @@ from continuum.errors import InvalidOption
 )
 @observer_options
 @database_options
-def observer(where: tuple[str, int], dsn: str | None, schema: str, **given: Any) -> None:
+def observer(where: tuple[str, int], given: GivenOptions, dsn: str | None, schema: str) -> None:
     """Serve a web page that shows runs, nodes and health, and changes them.
 
     It listens on loopback, and prints a link that signs you in, once, for ten minutes. Ctrl-C ends it.
     A wider address needs --auth token or --auth proxy.
     """
-    try:
-        options = options_of(**given)
-        from continuum.observer.serve import check_address, serve
-
-        check_address(where[0], options)
-    except InvalidOption as error:
-        raise click.UsageError(str(error)) from error
+    options = given.checked(where[0])
+    from continuum.observer.serve import serve
     from continuum.operations.account import account_name
 
     async def serving() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
+from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+
+from continuum.errors import InvalidOption
 
 if TYPE_CHECKING:
     from continuum.observer.options import ObserverOptions
@@ -53,34 +57,50 @@ _OPTIONS = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class GivenOptions:
+    """What was given of an observer on a command line, not checked yet."""
+
+    auth: str
+    token_file: Path | None
+    trusted_proxies: tuple[str, ...]
+    hosts: tuple[str, ...]
+    read_only: bool
+    redact: tuple[str, ...]
+
+    def checked(self, host: str) -> ObserverOptions:
+        """Return the options for an observer that listens at `host`; wrong ones are a `UsageError`."""
+        require_extra()
+        from continuum.observer.guarding.token_file import read_tokens
+        from continuum.observer.options import ObserverOptions
+        from continuum.observer.serve import check_address
+
+        try:
+            options = ObserverOptions(
+                auth=self.auth,
+                tokens={} if self.token_file is None else read_tokens(self.token_file),
+                trusted_proxies=self.trusted_proxies,
+                hosts=self.hosts,
+                read_only=self.read_only,
+                redact=self.redact,
+            )
+            check_address(host, options)
+        except InvalidOption as error:
+            raise click.UsageError(str(error)) from error
+        return options
+
+
 def observer_options(command: F) -> F:
-    """Give a command --auth, --tokens, --trusted-proxy, --host, --read-only and --redact."""
+    """Give a command --auth, --tokens, --trusted-proxy, --host, --read-only and --redact, as `given`."""
+
+    @functools.wraps(command)
+    def with_given(*args: Any, **others: Any) -> Any:
+        given = GivenOptions(**{each.name: others.pop(each.name) for each in fields(GivenOptions)})
+        return command(*args, given=given, **others)
+
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-def options_of(
-    auth: str,
-    token_file: Path | None,
-    trusted_proxies: tuple[str, ...],
-    hosts: tuple[str, ...],
-    read_only: bool,
-    redact: tuple[str, ...],
-) -> ObserverOptions:
-    """Return checked options; `InvalidOption` says what is wrong with them."""
-    require_extra()
-    from continuum.observer.guarding.token_file import read_tokens
-    from continuum.observer.options import ObserverOptions
-
-    return ObserverOptions(
-        auth=auth,
-        tokens={} if token_file is None else read_tokens(token_file),
-        trusted_proxies=trusted_proxies,
-        hosts=hosts,
-        read_only=read_only,
-        redact=redact,
-    )
+        with_given = option(with_given)
+    return with_given  # type: ignore[return-value]  # click calls it with keywords, whatever the command's type
 
 
 def require_extra() -> None:

@@ -10,6 +10,7 @@ import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -21,11 +22,26 @@ from continuum.errors import InvalidOption
 GRACE_SECONDS = 2
 
 
+class Hosted(Protocol):
+    """An application that the server ends with itself."""
+
+    def end_streams(self) -> None:
+        """End answers that would never end; the server waits for every answer."""
+        ...
+
+    async def close(self) -> None:
+        """Close what it has opened, in the loop of the server."""
+        ...
+
+
 @contextmanager
-def serving(where: tuple[str, int], routes: Sequence[BaseRoute]) -> Iterator[str]:
+def serving(
+    where: tuple[str, int], routes: Sequence[BaseRoute], hosted: Hosted | None = None
+) -> Iterator[str]:
     """Serve routes until the end of the block; yield the address, as in a URL.
 
-    With port 0 the system chooses one. Raises `InvalidOption` for an address that cannot be listened at.
+    `hosted` ends with the server. With port 0 the system chooses one. Raises `InvalidOption` for an address
+    that cannot be listened at.
     """
     with _listener(*where) as listener:
         config = uvicorn.Config(
@@ -38,7 +54,7 @@ def serving(where: tuple[str, int], routes: Sequence[BaseRoute]) -> Iterator[str
             lifespan="off",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        server = uvicorn.Server(config)
+        server = _Server(config, hosted)
         thread = threading.Thread(
             target=server.run, kwargs={"sockets": [listener]}, name="continuum http", daemon=True
         )
@@ -49,6 +65,19 @@ def serving(where: tuple[str, int], routes: Sequence[BaseRoute]) -> Iterator[str
         finally:
             server.should_exit = True
             thread.join(2 * GRACE_SECONDS)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, hosted: Hosted | None) -> None:
+        super().__init__(config)
+        self._hosted = hosted
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._hosted is not None:
+            self._hosted.end_streams()
+        await super().shutdown(sockets)
+        if self._hosted is not None:
+            await self._hosted.close()
 
 
 def _listener(host: str, port: int) -> socket.socket:

@@ -16,6 +16,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
 from continuum.engine.ids import NodeId
 from continuum.errors import InvalidOption
@@ -32,14 +33,23 @@ from continuum_actors.node.process_config import ProcessConfig
 from continuum_supervision.process.log import LogOutput, log_to_stderr
 from continuum_supervision.process.system_start import SystemStart
 
+if TYPE_CHECKING:
+    # It needs packages that most nodes lack.
+    from continuum.observer.hosted import HostedObserver
+
 log = logging.getLogger("continuum.node")
 
 # Its name in the log.
 LAUNCHER = "launcher"
 
 
-def run_node(config: NodeConfig, ahead: SystemStart | None = None) -> int:
-    """Run a node until SIGTERM or SIGINT; return the exit code. `ahead` is its first system process."""
+def run_node(
+    config: NodeConfig, ahead: SystemStart | None = None, observer: HostedObserver | None = None
+) -> int:
+    """Run a node until SIGTERM or SIGINT; return the exit code. `ahead` is its first system process.
+
+    `observer`, if any, is served where the node answers over HTTP.
+    """
     log_to_stderr(log_output(config), LAUNCHER)
     signals = StopSignals()
     signals.install()
@@ -47,8 +57,10 @@ def run_node(config: NodeConfig, ahead: SystemStart | None = None) -> int:
         log.warning("serves no workflow: name modules, e.g. `continuum run-node orders`")
     status = NodeStatus(config.settings.lease_ttl)
     try:
-        with served_http(config, status) as address, place_for(config) as process:
-            while serve(config, process, signals, ahead, status, address):
+        with served_http(config, status, observer) as address, place_for(config) as process:
+            if observer is not None:
+                observer.found(process.dsn, process.schema)
+            while serve(config, process, signals, ahead, status, address, observer):
                 ahead = None
                 status.restarts()
     except KeyboardInterrupt:
@@ -63,6 +75,7 @@ def serve(
     ahead: SystemStart | None,
     status: NodeStatus,
     address: str | None,
+    observer: HostedObserver | None,
 ) -> bool:
     """Run the processes until they are to stop; True if they are to start again."""
     with running_node(config, process, ahead) as node:
@@ -70,6 +83,8 @@ def serve(
         status.ready()
         http = "" if address is None else f" http={address}"
         sys.stdout.write(f"ready node={node.name} hosts={node.hosts}{http}\n")
+        if observer is not None and address is not None:
+            sys.stdout.write(f"observer {observer.address(address)}\n")
         sys.stdout.flush()
         again = wait_for_end(node.system, signals.stop, status)
         if not again:
@@ -78,7 +93,9 @@ def serve(
 
 
 @contextmanager
-def served_http(config: NodeConfig, status: NodeStatus) -> Iterator[str | None]:
+def served_http(
+    config: NodeConfig, status: NodeStatus, observer: HostedObserver | None = None
+) -> Iterator[str | None]:
     """Answer over HTTP for as long as the block runs, and yield where, if the node is to do so."""
     if config.http is None:
         yield None
@@ -89,7 +106,8 @@ def served_http(config: NodeConfig, status: NodeStatus) -> Iterator[str | None]:
         from continuum.node.node_routes import node_routes
     except ModuleNotFoundError as error:
         raise InvalidOption(f"--http needs {error.name}: pip install 'continuum-durable[metrics]'") from error
-    with serving(config.http, node_routes(status)) as address:
+    routes = [*node_routes(status), *([] if observer is None else observer.routes())]
+    with serving(config.http, routes, observer) as address:
         yield address
 
 
