@@ -12,6 +12,8 @@ PART_SECONDS = 3.0
 LIVE_EVERY_SECONDS = 1.0
 # Nothing is sent more often.
 SHORTEST_LIVE_SECONDS = 0.25
+# A page whose database does not answer is read again so soon.
+TRY_AGAIN_SECONDS = 3.0
 # A page that takes long to read is read for so small a share of the time.
 LIVE_SHARE = 0.05
 # Proxies close a connection on which nothing comes for a minute.

@@ -7,7 +7,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from continuum.errors import ContinuumError, StatementCancelled
+from continuum.errors import ContinuumError, JournalUnavailable, StatementCancelled
 from continuum.observer.limits import PART_SECONDS, STATEMENT_SECONDS
 
 T = TypeVar("T")
@@ -27,11 +27,16 @@ class Part(Generic[T]):
 
 
 async def part(reading: Awaitable[T]) -> Part[T]:
-    """Read one part of a page. What the user asked wrongly and what is not there is raised by `whole`."""
+    """Read one part of a page.
+
+    A database that does not answer is no trouble of one part: `JournalUnavailable` is raised.
+    """
     try:
         async with asyncio.timeout(PART_SECONDS):
             return Part(await reading)
     except (StatementCancelled, TimeoutError):
         return Part(None, TOO_SLOW)
+    except JournalUnavailable:
+        raise
     except ContinuumError as error:
         return Part(None, str(error))

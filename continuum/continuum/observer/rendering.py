@@ -61,6 +61,10 @@ class Templates:
         names = sorted(name for name in template.blocks if name.startswith(LIVE))
         return {name: "".join(template.blocks[name](context)) for name in names}
 
+    def notice(self, text: str, good: str) -> str:
+        """Return what says above a page why it is not kept up to date, and as of when it is."""
+        return self._environment.get_template("notice.html").render(text=text, good=good)
+
     def plain(self, template: str, visit: Visit | None, **values: Any) -> str:
         """Return a page that shows no records, such as an error."""
         return self._environment.get_template(template).render(visit=visit, live="", seen="", **values)
