@@ -19,6 +19,7 @@ from continuum.client import Client
 from continuum.client.journals import journal_of
 from continuum.errors import ContinuumError
 from continuum.observer.answers import Answers
+from continuum.observer.database_metrics import DatabaseMetricsRoute
 from continuum.observer.guarding.headers import Guarded
 from continuum.observer.guarding.links import Links
 from continuum.observer.guarding.sessions import Sessions
@@ -87,7 +88,8 @@ class Observer:
                     self._exits = exits.pop_all()
                 keeper = Doorkeeper(self._options, Sessions(await _secret(client)))
                 answers = Answers(place, self._options, keeper, self._templates, self._links, self._ending)
-                self._inner = Guarded(_routed(answers), self._templates.style_digest, self._options.hosts)
+                routed = _routed(answers, DatabaseMetricsRoute(keeper, place))
+                self._inner = Guarded(routed, self._templates.style_digest, self._options.hosts)
             return self._inner
 
     async def _live(self, receive: Receive, send: Send) -> None:
@@ -122,7 +124,7 @@ async def _secret(client: Client) -> bytes:
         return fresh
 
 
-def _routed(answers: Answers) -> Starlette:
+def _routed(answers: Answers, metrics: DatabaseMetricsRoute) -> Starlette:
     routes: list[Route | Mount] = []
     for page in PAGES:
         routes += [
@@ -134,6 +136,7 @@ def _routed(answers: Answers) -> Starlette:
     routes += [
         Route("/actions/{action}", answers.change, methods=["POST"]),
         Route("/api/v1/openapi.json", answers.document, methods=["GET"]),
+        Route("/metrics", metrics.answer, methods=["GET"]),
         Route("/link", answers.link, methods=["GET"]),
         Route("/sign-in", answers.sign_in, methods=["GET", "POST"]),
         Route("/sign-out", answers.sign_out, methods=["POST"]),
