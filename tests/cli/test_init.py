@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -65,7 +66,7 @@ def test_no_file_of_a_new_project_has_a_place_left_to_fill_in(project: Path) -> 
     assert [name for name, text in texts.items() if "__PACKAGE__" in text or "__RELEASE__" in text] == []
     settings = tomllib.loads(texts["pyproject.toml"])
     assert settings["project"]["name"] == NAME
-    assert settings["project"]["dependencies"][0].startswith("continuum-durable[observer]")
+    assert settings["project"]["dependencies"][0].startswith("continuum-durable[observer,metrics]")
 
 
 def test_the_compose_file_runs_what_there_is(project: Path) -> None:
@@ -76,6 +77,8 @@ def test_the_compose_file_runs_what_there_is(project: Path) -> None:
         assert dsn == f"postgresql://{NAME}:${{POSTGRES_PASSWORD}}@postgres/{NAME}"
     assert services["migrate"]["command"] == ["continuum", "migrate"]
     assert services["observer"]["ports"] == ["127.0.0.1:8400:8400"]
+    (asked,) = re.findall(r"http://127.0.0.1:(\d+)/readyz", services["node"]["healthcheck"]["test"][-1])
+    assert asked == "8080"
     served = services["observer"]["command"][-1].rpartition("exec continuum observer ")[2].split()
     options = {option for each in observer.params for option in each.opts}
     assert {word for word in served if word.startswith("--")} <= options
@@ -88,6 +91,8 @@ def test_the_image_runs_a_node(project: Path) -> None:
     assert words[:2] == ["continuum", "run-node"]
     context = run_node.make_context("run-node", words[2:])
     assert context.params["modules"] == (f"{NAME}.workflows",)
+    assert context.params["http"] == ("0.0.0.0", 8080)
+    assert "EXPOSE 8080" in lines
     # What it copies is there.
     for line in lines:
         if line.startswith("COPY "):
