@@ -14,6 +14,13 @@ from markupsafe import Markup
 
 from continuum.observer.charts.bars import bars
 from continuum.observer.charts.quantiles import quantiles
+from continuum.observer.charts.timeline import axis, lane, outline
 
 # What templates call.
-FILTERS: Mapping[str, Callable[..., Markup]] = {"bars": bars, "quantiles": quantiles}
+FILTERS: Mapping[str, Callable[..., Markup]] = {
+    "bars": bars,
+    "quantiles": quantiles,
+    "axis": axis,
+    "lane": lane,
+    "outline": outline,
+}
