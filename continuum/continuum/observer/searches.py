@@ -16,3 +16,11 @@ def waiting_for(kind: str, name: str, workflow: str | None = None) -> str:
     within = "" if workflow is None else f" workflow:{searched(workflow)}"
     named = "" if kind == NOTHING or not name else f":{searched(name)}"
     return f"waits:{kind}{named}{within}"
+
+
+def narrowed(search: str, term: str) -> str:
+    """Return a search with a term more, in place of those about the same field."""
+    field = f"{term.partition(':')[0]}:"
+    # What is in quotes may look like a term.
+    kept = [search] if '"' in search else [word for word in search.split() if not word.startswith(field)]
+    return " ".join((*kept, term)).strip()

@@ -85,6 +85,11 @@ class Visit:
         """What of the values that runs work with the visitor sees."""
         return Payloads(self.sees_payloads, self.options.redact)
 
+    @property
+    def is_live(self) -> bool:
+        """Whether this is for the stream of an open page, which has all that does not change."""
+        return bool(self.request.url.path.startswith(f"{self.request.scope.get('root_path', '')}/live/"))
+
     def parameter(self, name: str) -> Any:
         """Return a part of the path, such as the id of a run."""
         return self.request.path_params[name]

@@ -19,6 +19,9 @@
     if (event.key === "/") {
       event.preventDefault();
       document.getElementById("search").focus();
+    } else if (event.key === "x") {
+      const tick = event.target.closest("tr")?.querySelector("input[type=checkbox]");
+      if (tick) tick.checked = !tick.checked;
     } else if (event.key === "j") move(1);
     else if (event.key === "k") move(-1);
     else if (event.key === "?" && help !== null) help.open ? help.close() : help.showModal();
