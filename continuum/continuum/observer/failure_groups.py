@@ -13,9 +13,8 @@ from continuum.journal.facts import Query, RunRow, RunState
 from continuum.journal.failure_causes import failure_cause
 from continuum.journal.port import Runs
 from continuum.journal.untyped_values import at
+from continuum.observer.limits import FAILURES_LOOKED_AT
 
-# Each has an error of some kilobytes, and a person looks at the latest.
-FAILURES_LOOKED_AT = 1_000
 _FRAME = re.compile(r'^  File "([^"\n]+)", line (\d+), in (\S+)$', re.MULTILINE)
 _ACTIVITY = re.compile(r"(\S+) failed on attempt \d+")
 # Frames that are no code of a user.

@@ -34,6 +34,10 @@ OPERATIONS_PER_PAGE = 25
 CHANGES_PER_PAGE = 50
 # A run is looked for without an index among so many runs of the order.
 LOOKED_AT = 20_000
+# Failed runs that are grouped, the latest. Each has an error of some kilobytes.
+FAILURES_LOOKED_AT = 500
+# The same on the page of a workflow, which shows much else.
+FAILURES_OF_A_WORKFLOW = 200
 # Events of a history on a page.
 EVENTS_PER_PAGE = 200
 # A node reports for ten seconds after a look.

@@ -69,6 +69,8 @@ def duration(seconds: float | timedelta | None) -> str:
         return NOTHING
     if isinstance(seconds, timedelta):
         seconds = seconds.total_seconds()
+    if 0 < seconds < 0.001:
+        return "< 1 ms"
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     if seconds < _MINUTE:

@@ -10,6 +10,7 @@ from continuum.client.pause_outcome import Pause
 from continuum.journal.limits import MOST_COUNTED
 from continuum.journal.workload_port import OpenWork
 from continuum.observer.failure_groups import Failures, read_failures
+from continuum.observer.limits import FAILURES_OF_A_WORKFLOW
 from continuum.observer.page import Page
 from continuum.observer.part import Part, part
 from continuum.observer.visit import Visit
@@ -35,7 +36,9 @@ async def read(visit: Visit) -> Workflow:
     rates, open, failures, versions, nodes, pauses = await asyncio.gather(
         part(read_rates(journal, journal.now(), name)),
         part(journal.open_work(name)),
-        part(read_failures(journal, workflow=name, messages=visit.sees_payloads)),
+        part(
+            read_failures(journal, workflow=name, messages=visit.sees_payloads, most=FAILURES_OF_A_WORKFLOW)
+        ),
         part(journal.versions(MOST_COUNTED)),
         part(visit.reads.nodes()),
         part(visit.reads.pauses()),
