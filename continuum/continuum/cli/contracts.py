@@ -30,7 +30,9 @@ class _ShowsByDefault(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=_ShowsByDefault, no_args_is_help=False)
+@click.group(
+    cls=_ShowsByDefault, no_args_is_help=False, short_help="Print the types of workflows as JSON Schema."
+)
 def contracts() -> None:
     """Print what the workflows of MODULE take and return, and check what open runs hold against it.
 

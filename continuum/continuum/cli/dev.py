@@ -20,7 +20,7 @@ from continuum.settings.settings import Settings
 DRAIN_SECONDS = 2.0
 
 
-@click.command(short_help="Serve modules while you write them: a save restarts the node.")
+@click.command(short_help="Run modules while you write them.")
 @click.argument("modules", nargs=-1, required=True, metavar="MODULE...")
 @database_options
 @click.option(

@@ -10,6 +10,7 @@ import pytest
 
 from continuum import InvalidOption
 from continuum.cli.node import run_node
+from continuum.cli.observer_options import GivenOptions
 from continuum.definitions.name_rules import short_text
 from continuum.engine.ids import NodeId
 from continuum.journal.connection_room import ConnectionRoom
@@ -87,6 +88,7 @@ def test_a_node_without_listen_looks_every_second_or_as_often_as_poll_says(
 
 def test_every_option_of_run_node_is_a_setting_or_says_where_the_node_is() -> None:
     known = {each.name for each in (*fields(Settings), *fields(NodeConfig))} | {"no_listen"}
+    known |= {"observes"} | {each.name for each in fields(GivenOptions)}
     assert {parameter.name for parameter in run_node.params} <= known
 
 
