@@ -55,7 +55,7 @@ RELATED_RUNS = 50
 # A run publishes its progress under a few names.
 PUBLISHED_NAMES = 50
 # A search in a history looks at so many events, and continues where it has stopped.
-EVENTS_SEARCHED = 5_000
+EVENTS_SEARCHED = 1_500
 # Events of a history that a timeline draws, and the lanes that they are drawn in.
 TIMELINE_EVENTS = 1_000
 LANES = 150
