@@ -49,3 +49,9 @@ async def test_a_fault_of_ours_is_a_page_too(monkeypatch: pytest.MonkeyPatch) ->
         assert answer.status_code == 500
         assert "its log says which" in answer.text
         assert "ZeroDivisionError" not in answer.text
+
+
+async def test_a_probe_needs_no_session() -> None:
+    async with observed(visitor=None) as caller:
+        answer = await caller.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok\n")
