@@ -70,7 +70,7 @@ async def test_a_viewer_ticks_nothing_and_sees_no_attributes() -> None:
         await client.start("orders", 1, attributes={"region": "secret-place"})
         page = (await caller.get("/runs?columns=@region")).text
         records = (await caller.get("/api/v1/runs")).text
-    assert "checkbox" not in page
+    assert 'type="checkbox"' not in page
     assert "secret-place" not in page + records
 
 

@@ -15,6 +15,7 @@ from continuum.observer.pages.operation import OPERATION
 from continuum.observer.pages.operations import OPERATIONS
 from continuum.observer.pages.overview import OVERVIEW
 from continuum.observer.pages.queues import QUEUES
+from continuum.observer.pages.repair import REPAIR
 from continuum.observer.pages.run import RUN
 from continuum.observer.pages.runs import RUNS
 from continuum.observer.pages.timeline import TIMELINE
@@ -40,5 +41,6 @@ PAGES: tuple[Page, ...] = (
     OPERATIONS,
     OPERATION,
     HEALTH,
+    REPAIR,
     AUDIT,
 )

@@ -68,7 +68,7 @@ class Runs:
     size: int
     wrong: str | None = None
     found: Part[RunsFound] | None = None
-    counted: Part[str] | None = None
+    counted: Part[str | None] | None = None
     # Each term with the search that it would make of this one.
     suggested: Mapping[str, str] = field(default_factory=dict)
     known_columns: Sequence[str] = COLUMNS
@@ -85,11 +85,8 @@ async def read(visit: Visit) -> Runs:
         search_of(search)
     except (InvalidOption, InvalidQuery) as error:
         return Runs(search, (), "-started", RUNS_PER_PAGE, str(error))
-    found, counted, suggested = await asyncio.gather(
-        part(_found(visit, search, order, size)),
-        part(_counted(visit, search)),
-        part(_suggested(visit)),
-    )
+    found, suggested = await asyncio.gather(part(_found(visit, search, order, size)), part(_suggested(visit)))
+    counted = None if found.value is None else await part(_counted(visit, search, found.value))
     terms = {term: narrowed(search, term) for term in suggested.value or _STATES if term not in search}
     return Runs(search, columns, asked.get("order", "-started"), size, None, found, counted, terms)
 
@@ -136,7 +133,13 @@ def _shown(visit: Visit, name: str, value: Any) -> str:
     return HIDDEN if text is None else text
 
 
-async def _counted(visit: Visit, search: str) -> str:
+async def _counted(visit: Visit, search: str, found: RunsFound) -> str | None:
+    """Return how many runs match, in words; None if only a look at very many would tell."""
+    if found.next_cursor is None and "cursor" not in visit.asked:
+        number = len(found.entries)
+        return f"{number} run{'' if number == 1 else 's'}"
+    if found.looked_at is not None:
+        return None
     conditions = search_of(search).conditions(visit.journal.now())
     query = Query(None, conditions, ("id", False), 1, None)
     return count_text(await visit.journal.count(query, MOST_COUNTED))
