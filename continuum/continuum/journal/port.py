@@ -100,6 +100,7 @@ from continuum.journal.stat_port import Statistics
 from continuum.journal.suspect_port import Suspects
 from continuum.journal.version_facts import ContractRow, Fault, Loaded, Refusal, VersionRow
 from continuum.journal.version_port import Versions
+from continuum.journal.view_port import Views
 from continuum.journal.worker_port import Workers
 from continuum.journal.workload_port import Workload
 
@@ -372,6 +373,7 @@ class Journal(
     NodeReports,
     Statistics,
     Secrets,
+    Views,
     Workload,
     HistoryParts,
     Protocol,

@@ -28,6 +28,10 @@ FORM_BYTES = 1 << 20
 PAYLOAD_CHARACTERS = 64 * 1024
 # So many runs are on a page unless the address says otherwise.
 RUNS_PER_PAGE = 50
+# More saved views nobody finds one among.
+MOST_VIEWS = 100
+# A name is a link beside others.
+VIEW_NAME_BYTES = 60
 # Operations on a page of them.
 OPERATIONS_PER_PAGE = 25
 # So many changes are on a page of the record; each is a line.

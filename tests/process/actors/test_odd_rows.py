@@ -64,6 +64,7 @@ ROWS = {
     "forks": "family = {run}",
     "node_reports": "node = 'north'",
     "secrets": "name = 'observer'",
+    "views": "name = 'failed'",
     "stats": "subject = {run}",
 }
 # The engine reads none of it.
@@ -136,7 +137,7 @@ MODES = {"parked": PARKED, "orphaned": ORPHANED, "ended": ENDED}
 # The tables whose rows have to do with the owner of a run.
 OWNED = ("runs", "tasks")
 # The tables with one row for all cases.
-SHARED = ("workers", "nodes", "node_reports", "secrets", "versions", "state_change_log")
+SHARED = ("workers", "nodes", "node_reports", "secrets", "views", "versions", "state_change_log")
 BATCH = 10
 PLACE = """
 insert into {schema}.workers (node, role, pid, expires_at)
@@ -146,6 +147,7 @@ insert into {schema}.nodes (node, pid, address, state)
 insert into {schema}.node_reports
     values ('north', now() + interval '1 minute', 1, 0, '{{}}', now(), '[]', now());
 insert into {schema}.secrets values ('observer', 'secret') on conflict do nothing;
+insert into {schema}.views values ('failed', 'q=state%3Afailed', 'ann') on conflict do nothing;
 insert into {schema}.versions (workflow, version, label, module, registered_at)
     values ('odd.other', 'v', '1', 'nowhere', now()) on conflict do nothing;
 insert into {schema}.inbox (run_id, kind, name, payload)
@@ -183,6 +185,7 @@ delete from {schema}.workers where node = 'ghost';
 delete from {schema}.nodes where node = 'ghost';
 delete from {schema}.node_reports;
 delete from {schema}.secrets;
+delete from {schema}.views;
 delete from {schema}.versions where workflow = 'odd.other';
 delete from {schema}.state_changes;
 delete from {schema}.audit;

@@ -25,6 +25,7 @@ from continuum.journal.memory.stats import MemoryStatistics
 from continuum.journal.memory.suspects import MemorySuspects
 from continuum.journal.memory.tasks import MemoryTasks
 from continuum.journal.memory.versions import MemoryVersions
+from continuum.journal.memory.views import MemoryViews
 from continuum.journal.memory.workers import MemoryWorkers
 from continuum.journal.memory.workload import MemoryWorkload
 
@@ -46,6 +47,7 @@ class MemoryJournal(
     MemorySnapshots,
     MemoryStatistics,
     MemorySecrets,
+    MemoryViews,
     MemoryHistoryParts,
     MemoryWorkload,
 ):

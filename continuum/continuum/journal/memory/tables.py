@@ -53,6 +53,7 @@ from continuum.journal.port import (
 from continuum.journal.resumed_run import woken
 from continuum.journal.snapshot_codec import Part
 from continuum.journal.suspect_port import Place
+from continuum.journal.view_port import SavedView
 from continuum.journal.wait import Wait
 
 MICROSECONDS = 1_000_000
@@ -268,6 +269,7 @@ class MemoryTables:
         self._nodes: dict[NodeId, StoredNode] = {}
         self._reports: dict[NodeId, ReportRow] = {}
         self._secrets: dict[str, bytes] = {}
+        self._views: dict[str, SavedView] = {}
         self._tasks: dict[tuple[RunId, int], StoredTask] = {}
         self._deliveries: set[tuple[RunId, str, str]] = set()
         self._heartbeats: defaultdict[RunId, dict[int, bytes]] = defaultdict(dict)

@@ -92,6 +92,7 @@ from continuum.journal.postgres.suspects import PostgresSuspects
 from continuum.journal.postgres.sweeps import Sweeps
 from continuum.journal.postgres.tasks import PostgresTasks, held
 from continuum.journal.postgres.versions import PostgresVersions
+from continuum.journal.postgres.views import PostgresViews
 from continuum.journal.postgres.workload import PostgresWorkload
 from continuum.journal.repeated_calls import CallsOfRuns
 from continuum.journal.silence import silences_from_json
@@ -118,6 +119,7 @@ class PostgresJournal(
     PostgresNodeReports,
     PostgresStatistics,
     PostgresSecrets,
+    PostgresViews,
     PostgresHistoryParts,
     PostgresWorkload,
 ):

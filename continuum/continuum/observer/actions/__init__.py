@@ -10,6 +10,7 @@ from continuum.observer.actions.operations import OPERATION_ACTIONS
 from continuum.observer.actions.pauses import PAUSE_ACTIONS
 from continuum.observer.actions.runs import RUN_ACTIONS
 from continuum.observer.actions.versions import VERSION_ACTIONS
+from continuum.observer.actions.views import VIEW_ACTIONS
 from continuum.observer.actions.web_action import Form, Made, WebAction
 
 __all__ = ["ACTIONS", "Form", "Made", "WebAction"]
@@ -21,4 +22,5 @@ ACTIONS: Mapping[str, WebAction] = {
     **NODE_ACTIONS,
     **VERSION_ACTIONS,
     **OPERATION_ACTIONS,
+    **VIEW_ACTIONS,
 }

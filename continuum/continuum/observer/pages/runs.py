@@ -12,6 +12,7 @@ from continuum.client import Run
 from continuum.errors import InvalidOption, InvalidQuery
 from continuum.journal.facts import Query
 from continuum.journal.limits import MOST_COUNTED
+from continuum.journal.view_port import SavedView
 from continuum.observer.limits import LOOKED_AT, RUNS_PER_PAGE
 from continuum.observer.page import Page
 from continuum.observer.part import Part, part
@@ -71,6 +72,8 @@ class Runs:
     counted: Part[str | None] | None = None
     # Each term with the search that it would make of this one.
     suggested: Mapping[str, str] = field(default_factory=dict)
+    # What people have saved for everybody, unless this keeps a page up to date.
+    views: Part[Sequence[SavedView]] | None = None
     known_columns: Sequence[str] = COLUMNS
     known_orders: Sequence[str] = tuple(ORDERS)
     known_sizes: Sequence[int] = SIZES
@@ -85,10 +88,12 @@ async def read(visit: Visit) -> Runs:
         search_of(search)
     except (InvalidOption, InvalidQuery) as error:
         return Runs(search, (), "-started", RUNS_PER_PAGE, str(error))
-    found, suggested = await asyncio.gather(part(_found(visit, search, order, size)), part(_suggested(visit)))
+    found, suggested, views = await asyncio.gather(
+        part(_found(visit, search, order, size)), part(_suggested(visit)), part(_views(visit))
+    )
     counted = None if found.value is None else await part(_counted(visit, search, found.value))
     terms = {term: narrowed(search, term) for term in suggested.value or _STATES if term not in search}
-    return Runs(search, columns, asked.get("order", "-started"), size, None, found, counted, terms)
+    return Runs(search, columns, asked.get("order", "-started"), size, None, found, counted, terms, views)
 
 
 async def _found(visit: Visit, search: str, order: tuple[str, str], size: int) -> RunsFound:
@@ -143,6 +148,10 @@ async def _counted(visit: Visit, search: str, found: RunsFound) -> str | None:
     conditions = search_of(search).conditions(visit.journal.now())
     query = Query(None, conditions, ("id", False), 1, None)
     return count_text(await visit.journal.count(query, MOST_COUNTED))
+
+
+async def _views(visit: Visit) -> Sequence[SavedView]:
+    return () if visit.is_live else await visit.journal.views()
 
 
 async def _suggested(visit: Visit) -> Sequence[str]:
