@@ -24,8 +24,8 @@ from continuum.quoting import one_line
 
 HIDDEN = "\N{SINGLE LEFT-POINTING ANGLE QUOTATION MARK}hidden\N{SINGLE RIGHT-POINTING ANGLE QUOTATION MARK}"
 _ANY = "*"
-# What causes say of errors; their sentences repeat it.
-_TEXTS_OF_EVIDENCE = ("message", "error", "root")
+# What causes say of errors and of the arguments of calls; their sentences repeat it.
+_TEXTS_OF_EVIDENCE = ("message", "error", "root", "summary")
 _KINDS = {dict: "map", list: "list", str: "text", bool: "truth value", int: "number", float: "number"}
 
 

@@ -99,3 +99,10 @@ def test_a_long_text_is_hidden_where_a_sentence_repeats_its_beginning(name: str)
     said = f"it failed with {one_line(text)}"
     cause = Cause("ended", said, evidence={name: text})
     assert "4242" not in repr(Payloads(sees=False).explanation(Explanation("r", "w", "s", said, (cause,))))
+
+
+def test_a_summary_of_a_call_is_hidden_from_a_viewer() -> None:
+    said = "it retries shop.charge (charge card 4242)"
+    cause = Cause("retry", said, evidence={"summary": "charge card 4242"})
+    found = Payloads(sees=False).explanation(Explanation("r", "w", "s", said, (cause,)))
+    assert "4242" not in repr(found)
