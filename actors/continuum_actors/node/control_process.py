@@ -77,8 +77,6 @@ class ControlledNode:
         self.state = "up"
         self._sums = Sums()
         self._measures = Measures()
-        if context.incarnation > 1:
-            self._measures.process_restarted(CONTROL)
 
     def started(self, notice: ProcessStarted) -> None:
         """Add a process that has started."""
@@ -120,6 +118,10 @@ class ControlledNode:
             self._context.send_urgently(process_id, message)
         else:
             self._context.send(process_id, message)
+
+    def restarted(self) -> None:
+        """Count that this process itself has been started again."""
+        self._measures.process_restarted(CONTROL)
 
     def count(self, counted: Sequence[Tally]) -> None:
         """Add what has been counted; the launcher has it at once, whether or not the database answers."""
@@ -258,6 +260,8 @@ async def control_main(context: ProcessContext) -> None:
     # What their hosts have stored when they are ready.
     code.pinned_are_stored()
     node = ControlledNode(context, config, code)
+    if context.incarnation > 1:
+        node.restarted()
     own = HostReporter(CONTROL, CONTROL)
     reporter = NodeReporter(config.node, node, own)
     registry = Registry()
