@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -39,7 +40,8 @@ def test_every_page_answers_as_the_document_says(
     path = "/api/v1" + ("" if page.path == "/" else examples.of(page))
     answer = caller.get(path)
     assert answer.status_code == 200, answer.text
-    described = "/api/v1" + ("" if page.path == "/" else page.path)
+    # The document names parameters without the kind that the route gives them.
+    described = "/api/v1" + ("" if page.path == "/" else re.sub(r":\w+", "", page.path))
     schema = document["paths"][described]["get"]["responses"]["200"]["content"]["application/json"]["schema"]
     Draft202012Validator({**schema, "components": document["components"]}).validate(answer.json())
 
