@@ -51,6 +51,8 @@ def serving(
             log_level="warning",
             access_log=False,
             server_header=False,
+            # The address of a visitor is that of the connection, and not what a header says.
+            proxy_headers=False,
             lifespan="off",
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

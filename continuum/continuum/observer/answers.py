@@ -26,7 +26,7 @@ from continuum.observer.actions import ACTIONS, Made
 from continuum.observer.guarding.links import Links
 from continuum.observer.guarding.origins import is_same_origin
 from continuum.observer.guarding.sessions import Session
-from continuum.observer.guarding.visitors import COOKIE, Doorkeeper
+from continuum.observer.guarding.visitors import COOKIE, Doorkeeper, is_secure
 from continuum.observer.limits import FORM_BYTES, PING_SECONDS, SESSION_SECONDS
 from continuum.observer.openapi import openapi
 from continuum.observer.options import LINK, TOKEN, ObserverOptions
@@ -236,7 +236,7 @@ class Answers:
             value,
             max_age=seconds,
             path=self._root(request),
-            secure=request.url.scheme == "https",
+            secure=is_secure(request, self._options.trusted_proxies),
             httponly=True,
             samesite="strict",
         )

@@ -51,6 +51,8 @@ async def serve(
         log_level="warning",
         access_log=False,
         server_header=False,
+        # The address of a visitor is that of the connection, and not what a header says.
+        proxy_headers=False,
         # A page that stays open keeps nobody from stopping.
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )

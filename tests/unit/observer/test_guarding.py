@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -111,6 +112,15 @@ async def test_headers_count_from_a_trusted_proxy_alone(peer: str, status: int) 
     async with observed(visitor=None, peer=peer, auth="proxy", trusted_proxies=("10.0.0.0/8",)) as caller:
         headers = {"x-forwarded-user": "grace", "x-forwarded-role": "operator"}
         assert (await caller.get("/", headers=headers)).status_code == status
+
+
+@pytest.mark.parametrize(("peer", "secure"), [("10.1.2.3", True), ("192.168.1.1", False)])
+async def test_a_cookie_is_for_tls_alone_where_a_trusted_proxy_speaks_tls(peer: str, secure: bool) -> None:
+    options: dict[str, Any] = {"auth": "token", "tokens": TOKENS, "trusted_proxies": ("10.0.0.0/8",)}
+    async with observed(visitor=None, peer=peer, **options) as caller:
+        headers = {"x-forwarded-proto": "https"}
+        answer = await caller.post("/sign-in", data={"token": "secret-of-vic"}, headers=headers)
+        assert ("Secure" in answer.headers["set-cookie"]) is secure
 
 
 async def test_a_role_that_is_none_opens_nothing() -> None:

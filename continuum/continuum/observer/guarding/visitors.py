@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -17,6 +18,7 @@ COOKIE = "continuum_session"
 # What a proxy says of the person that it has authenticated.
 USER_HEADER = "x-forwarded-user"
 ROLE_HEADER = "x-forwarded-role"
+PROTOCOL_HEADER = "x-forwarded-proto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,14 @@ class Doorkeeper:
     def _of_request(self, request: Request, visitor: Visitor | None) -> Session | None:
         """Bind forms to the visitor's name: there is no session of ours."""
         return None if visitor is None else Session(f"name:{visitor.name}", visitor)
+
+
+def is_secure(request: Request, trusted_proxies: Sequence[str]) -> bool:
+    """Return whether the visitor came over TLS, to us or to a trusted proxy."""
+    if request.url.scheme == "https":
+        return True
+    client = request.client.host if request.client else None
+    return is_trusted(client, trusted_proxies) and request.headers.get(PROTOCOL_HEADER) == "https"
 
 
 def _bearer(request: Request) -> str | None:
