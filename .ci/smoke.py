@@ -1,9 +1,11 @@
 """A first use of an installed Continuum, by the Python of an environment that holds only the wheel.
 
     python smoke.py DIRECTORY
+    python smoke.py --extras
 
-The directory is empty. Imports every module with warnings as errors. Then serves a workflow with
-`continuum run-node` on an embedded Postgres, kills the run host, and expects the result all the same.
+The directory is empty. Imports every module with warnings as errors, apart from those that say which extra
+they need. Then serves a workflow with `continuum run-node` on an embedded Postgres, kills the run host, and
+expects the result all the same. With --extras, where every extra is installed, it only imports every module.
 """
 
 from __future__ import annotations
@@ -22,6 +24,11 @@ from pathlib import Path
 PACKAGES = ("continuum", "continuum_actors", "continuum_supervision", "continuum_migrations")
 # Optional: these modules are loaded by tools that bring the library along.
 NEEDS_PYTEST = "continuum.testing.plugin"
+# What the extras of users bring.
+EXTRAS = {
+    *("starlette", "uvicorn", "jinja2", "markupsafe", "sse_starlette", "itsdangerous"),
+    *("prometheus_client", "opentelemetry", "watchfiles"),
+}
 FLOW = """
 from continuum import Signal, activity, workflow
 
@@ -39,8 +46,8 @@ async def greeting() -> str:
 """
 
 
-def import_everything() -> None:
-    """Import every module of the installed packages; a warning is an error."""
+def import_everything(*, extras: bool) -> None:
+    """Import every installed module, without `extras` those that need none; a warning is an error."""
     installed = sysconfig.get_paths()["purelib"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -50,7 +57,16 @@ def import_everything() -> None:
             assert package.__file__.startswith(installed), f"{name} comes from {package.__file__}"
             for module in pkgutil.walk_packages(package.__path__, f"{name}."):
                 if module.name != NEEDS_PYTEST and not module.name.endswith("__main__"):
-                    importlib.import_module(module.name)
+                    import_one(module.name, extras=extras)
+
+
+def import_one(name: str, *, extras: bool) -> None:
+    """Import a module; without `extras` it may lack one."""
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if extras or (error.name or "").partition(".")[0] not in EXTRAS:
+            raise
 
 
 def run(*arguments: str) -> str:
@@ -84,11 +100,14 @@ def serve_through_a_kill() -> None:
 
 def main() -> None:
     """Do all of it in the directory that the command line names."""
+    if sys.argv[1] == "--extras":
+        import_everything(extras=True)
+        return
     os.chdir(sys.argv[1])
     assert not os.listdir(), "the directory is to be empty"
     os.environ["CONTINUUM_DATA_DIR"] = str(Path("postgres").absolute())
     os.environ.pop("CONTINUUM_DSN", None)
-    import_everything()
+    import_everything(extras=False)
     serve_through_a_kill()
     sys.stdout.write(f"the wheel works on Python {sys.version.split()[0]}\n")
 
