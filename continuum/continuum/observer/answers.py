@@ -26,7 +26,7 @@ from continuum.observer.actions import ACTIONS, Made
 from continuum.observer.guarding.links import Links
 from continuum.observer.guarding.origins import is_same_origin
 from continuum.observer.guarding.sessions import Session
-from continuum.observer.guarding.visitors import COOKIE, Doorkeeper, is_secure
+from continuum.observer.guarding.visitors import Doorkeeper, is_secure
 from continuum.observer.limits import FORM_BYTES, PING_SECONDS, SESSION_SECONDS
 from continuum.observer.openapi import openapi
 from continuum.observer.options import LINK, TOKEN, ObserverOptions
@@ -38,7 +38,6 @@ from continuum.observer.visit import Visit
 from continuum.observer.visitor import Role, Visitor
 from continuum.operations.json_text import to_json
 
-SAID = "continuum_said"
 _NOT_FOUND = (NodeNotFound, OperationNotFound, RunNotFound, UnknownWorkflow)
 _WRONG = (InvalidOption, InvalidQuery)
 
@@ -76,11 +75,11 @@ class Answers:
                 records = await page.read(visit)
             except ContinuumError as error:
                 return self._failed(visit, error, session)
-            said = self._keeper.sessions.said(request.cookies.get(SAID))
+            said = self._keeper.sessions.said(request.cookies.get(self._keeper.sessions.said_name))
             html = self._templates.whole(page, visit, records, said=said, **self._forms(session))
             response = HTMLResponse(html)
             if said is not None:
-                response.delete_cookie(SAID, path=self._root(request))
+                response.delete_cookie(self._keeper.sessions.said_name, path=self._root(request))
             return response
 
         return answering
@@ -155,7 +154,7 @@ class Answers:
         address = _local(form.get("back"), visit.address("/")) if to is None else visit.address(to)
         response = RedirectResponse(address, status_code=303)
         message = self._keeper.sessions.say(said, good=good)
-        self._set(response, request, SAID, message, 60)
+        self._set(response, request, self._keeper.sessions.said_name, message, 60)
         return response
 
     async def link(self, request: Request) -> Response:
@@ -185,7 +184,7 @@ class Answers:
         """Forget the session in this browser."""
         response = RedirectResponse(f"{self._root(request)}sign-in", status_code=303)
         if is_same_origin(request.headers):
-            response.delete_cookie(COOKIE, path=self._root(request))
+            response.delete_cookie(self._keeper.sessions.cookie_name, path=self._root(request))
         return response
 
     async def nothing_here(self, request: Request, error: HTTPException) -> Response:
@@ -228,7 +227,8 @@ class Answers:
         return HTMLResponse(html, status_code=status)
 
     def _sign_in(self, response: Response, request: Request, visitor: Visitor) -> None:
-        self._set(response, request, COOKIE, self._keeper.sessions.cookie(visitor), SESSION_SECONDS)
+        sessions = self._keeper.sessions
+        self._set(response, request, sessions.cookie_name, sessions.cookie(visitor), SESSION_SECONDS)
 
     def _set(self, response: Response, request: Request, name: str, value: str, seconds: int) -> None:
         response.set_cookie(

@@ -59,6 +59,8 @@ async def serve(
     server = _Server(config, observer)
     listener = config.bind_socket()
     with listener:
+        # A person may open the address as soon as it is printed.
+        listener.listen()
         bound = listener.getsockname()[1]
         address = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
         told(address + (observer.link(Visitor(starter, Role.ADMIN)) if options.auth == LINK else "/"))

@@ -164,6 +164,13 @@ def test_options_that_would_let_anybody_in_are_refused(options: dict[str, object
         ObserverOptions(**options)  # type: ignore[arg-type]
 
 
+def test_observers_of_two_databases_do_not_sign_each_other_out() -> None:
+    """A browser has one set of cookies for all ports of a machine."""
+    mine, theirs = Sessions(b"mine"), Sessions(b"theirs")
+    assert mine.cookie_name != theirs.cookie_name
+    assert mine.said_name != theirs.said_name
+
+
 def test_signatures_of_another_secret_do_not_count() -> None:
     mine, theirs = Sessions(b"mine"), Sessions(b"theirs")
     assert mine.session(theirs.cookie(ADA)) is None
@@ -175,7 +182,7 @@ async def test_a_form_leads_back_to_the_observer_alone() -> None:
     journal = MemoryJournal()
     async with observed(Client(journal)) as caller:
         sessions = Sessions(await journal.shared_secret("observer", b"none was stored"))
-        session = sessions.session(caller.cookies["continuum_session"])
+        session = sessions.session(caller.cookies[sessions.cookie_name])
         assert session is not None
         form = sessions.form_token(session.id)
         for back in ("//evil.example", "https://evil.example/", "javascript:alert(1)", "/\\evil.example"):

@@ -278,11 +278,10 @@ def test_when_loaded_an_alias_in_another_module_is_followed(write: Write, expres
 
 def test_when_loaded_a_user_module_named_like_a_library_is_not_denied(write: Write) -> None:
     """CMP24: also when the library is not installed, or comes later on the path."""
-    write("import continuum\n@continuum.pure\ndef send(n):\n    return n", "websocket")
-    flow = (
-        "@continuum.workflow(name='helpers.own')\nasync def flow() -> object:\n    return websocket.send(1)"
-    )
-    load(write, f"import continuum, websocket\n{flow}")
+    # One that nothing of the tests has installed.
+    write("import continuum\n@continuum.pure\ndef send(n):\n    return n", "aiokafka")
+    flow = "@continuum.workflow(name='helpers.own')\nasync def flow() -> object:\n    return aiokafka.send(1)"
+    load(write, f"import continuum, aiokafka\n{flow}")
 
 
 def test_when_loaded_a_denied_default_factory_is_reported(write: Write) -> None:

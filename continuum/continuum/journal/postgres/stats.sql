@@ -2,8 +2,8 @@
 
 -- name: renew_counting
 -- As `renew`, and add what was counted: by minute, by hour and for ever. Two nodes lock the rows in one order.
--- node have a row of their own: it gets the report, if one was gathered, and says whether they still look. The row is as it
--- was before this statement, so that what it answers counts as answered.
+-- Those who look at the node have a row of their own: it gets the report, if one was gathered, and says whether they still
+-- look. The row is as it was before this statement, so that what it answers counts as answered.
 WITH facts AS (
     INSERT INTO {schema}.nodes (node, pid, address, state, processes, workflows, about, renewed_at)
     SELECT %(node)s::text, %(pid)s::integer, %(address)s::text, %(state)s::text, %(processes)s::jsonb,

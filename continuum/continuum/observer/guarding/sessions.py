@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 
@@ -23,6 +24,9 @@ class Sessions:
     """Makes and checks sessions, forms and messages."""
 
     def __init__(self, secret: bytes) -> None:
+        # A browser does not tell ports apart: observers of other databases on this machine have other names.
+        own = hashlib.sha256(secret).hexdigest()[:8]
+        self.cookie_name, self.said_name = f"continuum_session_{own}", f"continuum_said_{own}"
         self._sessions = URLSafeTimedSerializer(secret, salt="session")
         self._forms = URLSafeTimedSerializer(secret, salt="form")
         self._said = URLSafeTimedSerializer(secret, salt="said")

@@ -14,7 +14,6 @@ from continuum.observer.guarding.sessions import Session, Sessions
 from continuum.observer.options import PROXY, TOKEN, ObserverOptions
 from continuum.observer.visitor import Visitor, role_named
 
-COOKIE = "continuum_session"
 # What a proxy says of the person that it has authenticated.
 USER_HEADER = "x-forwarded-user"
 ROLE_HEADER = "x-forwarded-role"
@@ -38,7 +37,7 @@ class Doorkeeper:
         if options.auth == TOKEN and (token := _bearer(request)) is not None:
             visitor = self.with_token(token)
             return None if visitor is None else Session("", visitor)
-        return self.sessions.session(request.cookies.get(COOKIE))
+        return self.sessions.session(request.cookies.get(self.sessions.cookie_name))
 
     def with_token(self, token: str) -> Visitor | None:
         """Return whose token this is; every comparison takes as long as any other."""
