@@ -71,6 +71,12 @@ async def test_a_workflow_or_namespace_that_no_node_serves_names_what_the_nodes_
 ) -> None:
     async with site(dsn, schema) as at:
         at.node("north", modules=MODULES, namespaces=("eu",))
+
+        async def is_listed() -> bool:
+            return await at.row("north") is not None
+
+        # It works before its first renewal lists it.
+        await at.until(is_listed, "the node is not listed")
         unknown = await at.client.start("explain.unknown", namespace="eu")
         cause = await explained(unknown, "no_node")
         assert "they have explain.activity" in cause.sentence
