@@ -56,7 +56,14 @@ async def test_without_a_node_the_fix_starts_one_of_the_module_that_had_the_work
     dsn: str, schema: str
 ) -> None:
     async with site(dsn, schema) as at:
-        stop(at.node("north", modules=MODULES))
+        node = at.node("north", modules=MODULES)
+
+        async def has_registered() -> bool:
+            return bool(await at.journal.versions())
+
+        # It works before it has registered what it has loaded.
+        await at.until(has_registered, "the node registers no version")
+        stop(node)
         run = await at.client.start(flows.sleeps, 0.0)
         cause = await explained(run, "no_node")
         assert cause.sentence == "no node is running"
