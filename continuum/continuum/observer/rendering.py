@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from jinja2.runtime import Context
 from markupsafe import Markup
 
 from continuum.observer import charts, searches, texts
@@ -47,19 +48,17 @@ class Templates:
 
     def whole(self, page: Page, visit: Visit, records: Any, **more: Any) -> str:
         """Return a page."""
-        context = self._context(page, visit, records, more)
-        seen = ""
-        if page.live:
-            regions = self.regions(page, visit, records, **more)
-            seen = ".".join(digest_of(text) for text in regions.values())
-        return self._environment.get_template(page.template).render(**context, seen=seen)
+        template, context = self._begun(page, visit, records, more)
+        regions = _regions(template, context) if page.live else {}
+        for name, text in regions.items():
+            # The page takes what is rendered already.
+            context.blocks[name] = [_already(text)]
+        context.vars["seen"] = ".".join(digest_of(text) for text in regions.values())
+        return "".join(template.root_render_func(context))
 
     def regions(self, page: Page, visit: Visit, records: Any, **more: Any) -> dict[str, str]:
         """Return the parts of a page that are kept up to date, by their ids, in the order of their names."""
-        template = self._environment.get_template(page.template)
-        context = template.new_context(self._context(page, visit, records, more))
-        names = sorted(name for name in template.blocks if name.startswith(LIVE))
-        return {name: "".join(template.blocks[name](context)) for name in names}
+        return _regions(*self._begun(page, visit, records, more))
 
     def notice(self, text: str, good: str) -> str:
         """Return what says above a page why it is not kept up to date, and as of when it is."""
@@ -69,9 +68,23 @@ class Templates:
         """Return a page that shows no records, such as an error."""
         return self._environment.get_template(template).render(visit=visit, live="", seen="", **values)
 
-    def _context(self, page: Page, visit: Visit, records: Any, more: Mapping[str, Any]) -> dict[str, Any]:
+    def _begun(
+        self, page: Page, visit: Visit, records: Any, more: Mapping[str, Any]
+    ) -> tuple[Template, Context]:
         live = visit.address(f"/live{visit.path}", **visit.asked) if page.live else ""
-        return {"page": records, "visit": visit, "live": live, "now": visit.now(), **more}
+        template = self._environment.get_template(page.template)
+        known = {"page": records, "visit": visit, "live": live, "now": visit.now(), **more}
+        return template, template.new_context(known)
+
+
+def _already(text: str) -> Callable[[Context], Iterator[str]]:
+    """Return a block of this text."""
+    return lambda _context: iter((text,))
+
+
+def _regions(template: Template, context: Context) -> dict[str, str]:
+    names = sorted(name for name in template.blocks if name.startswith(LIVE))
+    return {name: "".join(template.blocks[name](context)) for name in names}
 
 
 def digest_of(text: str) -> str:
