@@ -38,10 +38,9 @@ def yes_option(command: F) -> F:
 
 def recorder(actor: Actor, now: int) -> Recorder:
     """Return what records the changes of a command that calls the journal itself, whose time it is."""
-    from continuum.engine.ids import RUN_ID_RANDOM_BYTES, new_run_id
-    from continuum.operations.actor import Recorder
+    from continuum.operations.actor import recorder_at
 
-    return Recorder(actor, lambda: new_run_id(now, os.urandom(RUN_ID_RANDOM_BYTES)))
+    return recorder_at(actor, now, os.urandom)
 
 
 def acting(client: Client, actor: Actor) -> Client:

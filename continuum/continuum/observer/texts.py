@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from continuum.journal.untyped_values import at
 from continuum.operations.json_text import to_json
 
 # Shown for a value that is missing.
@@ -60,7 +61,7 @@ def iso(then: datetime | int) -> str:
 
 
 def _aware(then: datetime | int) -> datetime:
-    return datetime.fromtimestamp(then / 1e6, UTC) if isinstance(then, int) else then
+    return at(then) if isinstance(then, int) else then
 
 
 def duration(seconds: float | timedelta | None) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,13 +13,13 @@ from starlette.requests import Request
 
 from continuum.client import Client
 from continuum.client.journals import journal_of
-from continuum.engine.ids import RUN_ID_RANDOM_BYTES, new_run_id
 from continuum.journal.port import Journal
+from continuum.journal.untyped_values import at
 from continuum.observer.options import ObserverOptions
 from continuum.observer.payloads import Payloads
 from continuum.observer.place import Place
 from continuum.observer.visitor import Role, Visitor
-from continuum.operations.actor import Actor, Recorder
+from continuum.operations.actor import Actor, Recorder, recorder_at
 
 # Through what changes are made, in the record of changes.
 VIA = "web"
@@ -68,8 +68,7 @@ class Visit:
 
     def recorder_of(self, actor: Actor) -> Recorder:
         """Return what records changes of the journal as those of an actor."""
-        now = self.changes.now()
-        return Recorder(actor, lambda: new_run_id(now, os.urandom(RUN_ID_RANDOM_BYTES)))
+        return recorder_at(actor, self.changes.now(), os.urandom)
 
     def may(self, role: str) -> bool:
         """Return whether the visitor may change what this role may change."""
@@ -96,7 +95,7 @@ class Visit:
 
     def now(self) -> datetime:
         """Return the time of the database."""
-        return datetime.fromtimestamp(self.journal.now() / 1e6, UTC)
+        return at(self.journal.now())
 
     def address(self, path: str, **asked: object) -> str:
         """Return the address of a page of the observer, wherever it is mounted."""

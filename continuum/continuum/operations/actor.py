@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from continuum.definitions.name_rules import short_text
+from continuum.engine.ids import RUN_ID_RANDOM_BYTES, new_run_id
 from continuum.journal.announced_run import NewRun
 from continuum.journal.audit_facts import Action, AuditFacts
 
@@ -77,6 +78,11 @@ class Recorder:
     def by(self, actor: Actor) -> Recorder:
         """Return the recorder of another actor."""
         return Recorder(actor, self._fresh_id)
+
+
+def recorder_at(actor: Actor, now: int, randomness: Callable[[int], bytes]) -> Recorder:
+    """Return what records an actor's changes of the journal itself, whose time is `now`."""
+    return Recorder(actor, lambda: new_run_id(now, randomness(RUN_ID_RANDOM_BYTES)))
 
 
 def redacted(arguments: Mapping[str, Any]) -> dict[str, Any]:
