@@ -9,21 +9,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, TypedDict, TypeVar, Unpack
-from uuid import UUID
 
 from continuum.client.limits import PAGE_ENTRIES
 from continuum.client.retrying import retry_write
 from continuum.client.run_forks import Signals
 from continuum.client.run_lookup import ClientJournal, RunLookup
 from continuum.definitions.signal import Signal
-from continuum.errors import InvalidOption, OperationNotFound
+from continuum.errors import InvalidOption
 from continuum.journal.audit_facts import Action
 from continuum.journal.operation_facts import OperationState
 from continuum.operations.account import account_name
 from continuum.operations.actor import Actor, Recorder, actor_name
 from continuum.operations.bulk import BulkChange, OperatedJournal, bulk_change
 from continuum.operations.bulk_arguments import check_rate
-from continuum.operations.bulk_execution import beginning, check_changed, execute, found
+from continuum.operations.bulk_execution import beginning, check_changed, execute, found, operation_id
 from continuum.operations.bulk_preview import preview
 from continuum.operations.bulk_records import (
     Operation,
@@ -33,7 +32,6 @@ from continuum.operations.bulk_records import (
     operation_of,
 )
 from continuum.operations.operation_lists import operation_page
-from continuum.quoting import quoted
 
 T = TypeVar("T")
 
@@ -132,7 +130,7 @@ class ClientOperations:
 
     async def show(self, operation: str) -> Operation:
         """Return an operation by its id: how far it is, and why runs were skipped; or `OperationNotFound`."""
-        known = _id_of(operation)
+        known = operation_id(operation)
         return operation_of(await self._lookup.read(lambda: found(self._journal, known)))
 
     async def pause(self, operation: str, *, by: str | None = None, reason: str | None = None) -> Operation:
@@ -158,7 +156,7 @@ class ClientOperations:
         From now on it changes up to `rate` runs a second, None for as many as it was begun with.
         Returns, and raises, as `execute` does; `OperationNotFound` if there is none.
         """
-        known = _id_of(operation)
+        known = operation_id(operation)
         check_rate(rate)
         row = await self._lookup.read(lambda: found(self._journal, known))
         if rate is not None:
@@ -189,7 +187,7 @@ class ClientOperations:
     async def _changed(
         self, operation: str, state: OperationState, action: Action, actor: Actor
     ) -> Operation:
-        known = _id_of(operation)
+        known = operation_id(operation)
         audit = self._record.by(actor)(action, known)
         check_changed(
             known, await retry_write(lambda: self._journal.change_operation(known, state, audit=audit))
@@ -226,10 +224,3 @@ def _change(action: str, search: str, options: ChangeOptions) -> BulkChange:
     if "at" in given:
         given["event"] = given.pop("at")
     return bulk_change(action, search, **given)  # type: ignore[arg-type]  # checked there
-
-
-def _id_of(operation: str) -> str:
-    try:
-        return str(UUID(operation))
-    except (ValueError, AttributeError, TypeError):
-        raise OperationNotFound(quoted(operation)) from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
+from uuid import UUID
 
 from continuum.errors import JournalUnavailable, NotReady, OperationNotFound
 from continuum.journal.audit_facts import Action, AuditFacts, ChangeOutcome
@@ -13,6 +14,7 @@ from continuum.operations.actor import Recorder
 from continuum.operations.bulk import OperatedJournal, conditions
 from continuum.operations.bulk_action import BULK_ACTIONS
 from continuum.operations.bulk_cuts import Cutting
+from continuum.quoting import quoted
 
 # A part changes so many runs: some tenths of a second, for which it locks them.
 RUNS_PER_PART = 500
@@ -81,6 +83,14 @@ def check_changed(operation: str, outcome: ChangeOutcome) -> None:
                 f"operation {operation} is over, and nothing was changed; "
                 f"`continuum operations show {operation}` shows what it has done"
             )
+
+
+def operation_id(given: str) -> str:
+    """Return the id of an operation in canonical form; `OperationNotFound` for what is none."""
+    try:
+        return str(UUID(given))
+    except (ValueError, AttributeError, TypeError):
+        raise OperationNotFound(quoted(given)) from None
 
 
 async def found(journal: OperatedJournal, operation: str) -> OperationRow:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from uuid import UUID
 
 from continuum.client.retrying import retry_write
-from continuum.errors import NotReady, OperationNotFound
+from continuum.errors import NotReady
 from continuum.journal.audit_facts import Action
 from continuum.journal.operation_facts import OperationState
 from continuum.observer.actions.web_action import Form, Made, WebAction
 from continuum.observer.bulk_forms import change_of, rate_of
 from continuum.observer.visit import Visit
 from continuum.observer.visitor import Role
-from continuum.operations.bulk_execution import beginning, check_changed, found
+from continuum.operations.bulk_execution import beginning, check_changed, found, operation_id
 from continuum.operations.bulk_preview import preview
-from continuum.quoting import quoted
 
 
 async def _begin(visit: Visit, form: Form) -> Made:
@@ -36,17 +34,17 @@ async def _begin(visit: Visit, form: Form) -> Made:
 
 
 async def _pause(visit: Visit, form: Form) -> str:
-    await _change(visit, form, OperationState.PAUSED, Action.PAUSE_OPERATION)
+    await visit.acting.operations.pause(form.get("operation", ""))
     return "Paused, after the part that is under way."
 
 
 async def _cancel(visit: Visit, form: Form) -> str:
-    await _change(visit, form, OperationState.CANCELLED, Action.CANCEL_OPERATION)
+    await visit.acting.operations.cancel(form.get("operation", ""))
     return "Ended, after the part that is under way. What it has changed stays so."
 
 
 async def _resume(visit: Visit, form: Form) -> str:
-    known, journal = _id(form), visit.changes
+    known, journal = operation_id(form.get("operation", "")), visit.changes
     row = await found(journal, known)
     rate = rate_of(form.get("rate", ""))
     if row.state == OperationState.RUNNING and row.held:
@@ -55,28 +53,15 @@ async def _resume(visit: Visit, form: Form) -> str:
         audit = visit.recorder(Action.RESUME_OPERATION, known, rate=rate)
         check_changed(known, await journal.set_operation_rate(known, rate, audit=audit))
     if row.state != OperationState.RUNNING:
-        await _change(visit, form, OperationState.RUNNING, Action.RESUME_OPERATION)
+        audit = visit.recorder(Action.RESUME_OPERATION, known)
+        change = retry_write(lambda: journal.change_operation(known, OperationState.RUNNING, audit=audit))
+        check_changed(known, await change)
     visit.place.executing.begin(known)
     return "It continues here."
 
 
-async def _change(visit: Visit, form: Form, state: OperationState, action: Action) -> None:
-    known = _id(form)
-    audit = visit.recorder(action, known)
-    change = retry_write(lambda: visit.changes.change_operation(known, state, audit=audit))
-    check_changed(known, await change)
-
-
 def _count(form: Form) -> str:
     return form.get("count") or "the number of runs"
-
-
-def _id(form: Form) -> str:
-    given = form.get("operation", "")
-    try:
-        return str(UUID(given))
-    except ValueError:
-        raise OperationNotFound(quoted(given)) from None
 
 
 OPERATION_ACTIONS: Mapping[str, WebAction] = {

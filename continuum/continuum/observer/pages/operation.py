@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from uuid import UUID
 
-from continuum.errors import OperationNotFound
 from continuum.observer.page import Page
 from continuum.observer.payloads import HIDDEN
 from continuum.observer.visit import Visit
-from continuum.operations.bulk_execution import found
+from continuum.operations.bulk_execution import found, operation_id
 from continuum.operations.bulk_records import Operation as OperationRecord
 from continuum.operations.bulk_records import operation_of
-from continuum.quoting import quoted
 
 # As `count_text` writes a count that is exact.
 _EXACT = re.compile(r"([\d,]+) runs?")
@@ -35,11 +32,7 @@ class Progress:
 
 async def read(visit: Visit) -> Progress:
     """Read an operation."""
-    given = visit.parameter("operation")
-    try:
-        known = str(UUID(given))
-    except ValueError:
-        raise OperationNotFound(quoted(given)) from None
+    known = operation_id(visit.parameter("operation"))
     return progress_of(visit, operation_of(await found(visit.journal, known)))
 
 
