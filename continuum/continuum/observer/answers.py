@@ -41,6 +41,8 @@ from continuum.operations.json_text import to_json
 _NOT_FOUND = (NodeNotFound, OperationNotFound, RunNotFound, UnknownWorkflow)
 _WRONG = (InvalidOption, InvalidQuery)
 
+_UNKNOWN = {"error": "sign in, or send a token: Authorization: Bearer TOKEN"}
+
 Handler = Callable[[Request], Awaitable[Response]]
 
 
@@ -74,7 +76,7 @@ class Answers:
             try:
                 records = await page.read(visit)
             except ContinuumError as error:
-                return self._failed(visit, error, session)
+                return self._failed(visit, error)
             said = self._keeper.sessions.said(request.cookies.get(self._keeper.sessions.said_name))
             html = self._templates.whole(page, visit, records, said=said, **self._forms(session))
             response = HTMLResponse(html)
@@ -90,7 +92,7 @@ class Answers:
         async def answering(request: Request) -> Response:
             session = await self._keeper.session(request)
             if session is None:
-                return _json({"error": "sign in, or send a token: Authorization: Bearer TOKEN"}, 401)
+                return _json(_UNKNOWN, 401)
             try:
                 return _json(await page.read(self._visit(request, session, page.path)))
             except ContinuumError as error:
@@ -101,7 +103,7 @@ class Answers:
     async def document(self, request: Request) -> Response:
         """Describe the API, to everybody who has signed in."""
         if await self._keeper.session(request) is None:
-            return _json({"error": "sign in, or send a token: Authorization: Bearer TOKEN"}, 401)
+            return _json(_UNKNOWN, 401)
         return _json(openapi(PAGES))
 
     def stream(self, page: Page) -> Handler:
@@ -129,20 +131,18 @@ class Answers:
             return self._signed_out(request)
         visit = self._visit(request, session, _path(request))
         if not is_same_origin(request.headers):
-            return self._refused(visit, "This change was asked for by a page of another site.", session)
+            return self._refused(visit, "This change was asked for by a page of another site.")
         form = await _form(request)
         if session.id and not self._keeper.sessions.is_form_of(session.id, form.get("form")):
-            return self._refused(
-                visit, "This form is of another session, or too old. Load its page again.", session
-            )
+            return self._refused(visit, "This form is of another session, or too old. Load its page again.")
         action = ACTIONS.get(request.path_params["action"])
         if action is None:
-            return self._refused(visit, "There is no such change.", session, status=404)
+            return self._refused(visit, "There is no such change.", status=404)
         if not visit.may(action.role.name):
-            return self._refused(visit, _not_allowed(self._options, action.role), session)
+            return self._refused(visit, _not_allowed(self._options, action.role))
         if action.confirmed_by is not None and form.get("confirm") != action.confirmed_by(form):
             return self._refused(
-                visit, "Nothing was changed: what you typed to confirm it is something else.", session, 400
+                visit, "Nothing was changed: what you typed to confirm it is something else.", 400
             )
         made: str | Made
         try:
@@ -214,12 +214,12 @@ class Answers:
         )
         return HTMLResponse(html, status_code=401)
 
-    def _failed(self, visit: Visit, error: ContinuumError, session: Session) -> Response:
+    def _failed(self, visit: Visit, error: ContinuumError) -> Response:
         status = status_of(error)
         titles = {404: "Not found", 400: "This cannot be asked"}
         return self._plain(visit, titles.get(status, "The database does not answer"), str(error), status)
 
-    def _refused(self, visit: Visit, text: str, session: Session, status: int = 403) -> Response:
+    def _refused(self, visit: Visit, text: str, status: int = 403) -> Response:
         return self._plain(visit, "Nothing was changed", text, status)
 
     def _plain(self, visit: Visit | None, title: str, text: str, status: int) -> Response:

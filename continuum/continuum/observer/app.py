@@ -29,7 +29,7 @@ from continuum.observer.options import LINK, Authenticate, ObserverOptions
 from continuum.observer.pages import PAGES
 from continuum.observer.place import place_of
 from continuum.observer.rendering import Templates
-from continuum.observer.visitor import Visitor
+from continuum.observer.visitor import Role, Visitor
 
 log = logging.getLogger("continuum.observer")
 
@@ -69,6 +69,10 @@ class Observer:
     def link(self, visitor: Visitor) -> str:
         """Return the path of a link that signs this visitor in, once."""
         return self._links.link(visitor)
+
+    def entrance(self, starter: str) -> str:
+        """Return the path that a person opens first: where a link signs in, one for `starter` as admin."""
+        return self.link(Visitor(starter, Role.ADMIN)) if self._options.auth == LINK else "/"
 
     def end_streams(self) -> None:
         """End the streams of open pages: a server that stops would wait for them."""

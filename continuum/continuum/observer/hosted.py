@@ -10,15 +10,13 @@ from starlette.routing import BaseRoute, Mount
 from continuum.client import Client, connect
 from continuum.errors import NotReady
 from continuum.observer.app import Observer
-from continuum.observer.options import LINK, ObserverOptions
-from continuum.observer.visitor import Role, Visitor
+from continuum.observer.options import ObserverOptions
 
 
 class HostedObserver:
     """An observer that is served before its database is known; `starter` is whom its link signs in."""
 
     def __init__(self, options: ObserverOptions, starter: str) -> None:
-        self._options = options
         self._starter = starter
         self._place: tuple[str, str] | None = None
         self._observer = Observer(self._opening, options)
@@ -33,8 +31,7 @@ class HostedObserver:
 
     def address(self, server: str) -> str:
         """Return what a person opens: with `link`, a link that signs in once."""
-        path = self._observer.link(Visitor(self._starter, Role.ADMIN)) if self._options.auth == LINK else "/"
-        return f"http://{server}{path}"
+        return f"http://{server}{self._observer.entrance(self._starter)}"
 
     def end_streams(self) -> None:
         """End the streams of open pages, for which a server that stops would wait."""

@@ -15,7 +15,6 @@ from continuum.observer.app import Observer
 from continuum.observer.guarding.origins import is_loopback
 from continuum.observer.limits import SHUTDOWN_SECONDS
 from continuum.observer.options import LINK, ObserverOptions
-from continuum.observer.visitor import Role, Visitor
 
 
 def check_address(host: str, options: ObserverOptions) -> None:
@@ -63,7 +62,7 @@ async def serve(
         listener.listen()
         bound = listener.getsockname()[1]
         address = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
-        told(address + (observer.link(Visitor(starter, Role.ADMIN)) if options.auth == LINK else "/"))
+        told(address + observer.entrance(starter))
         async with asyncio.TaskGroup() as tasks:
             waiting = None if stopping is None else tasks.create_task(_stop(server, stopping))
             await server.serve(sockets=[listener])

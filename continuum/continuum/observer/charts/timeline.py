@@ -31,7 +31,7 @@ MOST_SIGNS = 6
 
 
 def lane(bars: Sequence[Bar], since: int, until: int) -> Markup:
-    """Return bars between two times, in microseconds; one that is open goes on to the end."""
+    """Return bars between two times, in microseconds; an open one ends at the later."""
     root = Element("svg", {"class": "lane", "aria-hidden": "true"})
     for bar in bars:
         begin = _share(bar.since, since, until)

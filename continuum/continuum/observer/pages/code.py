@@ -6,7 +6,6 @@ An observer has no code of the user's. One that is started with modules could re
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -49,8 +48,7 @@ class Code:
 async def read(visit: Visit) -> Code:
     """Read what nodes have recorded."""
     head = await head_of(visit)
-    (partings,) = await asyncio.gather(part(_partings(visit, head)))
-    return Code(head, partings)
+    return Code(head, await part(_partings(visit, head)))
 
 
 async def _partings(visit: Visit, run: Head) -> tuple[Parting, ...]:

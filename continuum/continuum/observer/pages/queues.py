@@ -59,9 +59,13 @@ def queues_of(loads: Iterable[QueueLoad], nodes: Sequence[NodeRow], pauses: Iter
     pause_of = {pause.name: pause for pause in pauses if pause.kind == "queue"}
     limited = {name for node in nodes if node.code is not None for name, _ in node.code.queues}
     names = sorted({*load_of, *pause_of, *limited})
-    nothing = {name: QueueLoad(name, 0, None, 0, False) for name in names}
     return [
-        Queue(name, load_of.get(name, nothing[name]), _shares(name, nodes), pause_of.get(name))
+        Queue(
+            name,
+            load_of.get(name, QueueLoad(name, 0, None, 0, False)),
+            _shares(name, nodes),
+            pause_of.get(name),
+        )
         for name in names
         if name
     ]

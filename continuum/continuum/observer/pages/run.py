@@ -53,13 +53,12 @@ class RunShown:
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """Another run of the family; `events` of a fork is how many it shares."""
+    """Another run of the family."""
 
     id: str
     workflow: str
     state: str
     started_at: datetime
-    children: tuple[Related, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

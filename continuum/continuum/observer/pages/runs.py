@@ -21,6 +21,7 @@ from continuum.observer.run_columns import COLUMNS, ORDERS, SIZES, columns_of, o
 from continuum.observer.searches import narrowed, waiting_for
 from continuum.observer.visit import Visit
 from continuum.operations.bulk import count_text
+from continuum.operations.findings import amount
 from continuum.operations.search import search_of, searched
 
 # So many names of each kind are suggested.
@@ -141,8 +142,7 @@ def _shown(visit: Visit, name: str, value: Any) -> str:
 async def _counted(visit: Visit, search: str, found: RunsFound) -> str | None:
     """Return how many runs match, in words; None if only a look at very many would tell."""
     if found.next_cursor is None and "cursor" not in visit.asked:
-        number = len(found.entries)
-        return f"{number} run{'' if number == 1 else 's'}"
+        return amount(len(found.entries), "run")
     if found.looked_at is not None:
         return None
     conditions = search_of(search).conditions(visit.journal.now())
