@@ -16,8 +16,6 @@ from continuum.telemetry.metrics import (
     COMMIT_BATCH,
     COMMIT_DURATION,
     LEASE_LOST,
-    MOST_NAMES,
-    OTHER,
     PROCESS_RESTARTS,
     QUEUE_WAIT,
     REPLAY_DURATION,
@@ -27,22 +25,7 @@ from continuum.telemetry.metrics import (
     TIMER_LATENESS,
     Metric,
 )
-from continuum.telemetry.tallies import Tally
-
-
-class Names:
-    """The values of one label that have a series of their own, in all metrics: those that came first."""
-
-    def __init__(self) -> None:
-        self._names: set[str] = set()
-
-    def series_of(self, name: str) -> str:
-        """Return the name, or `other`."""
-        if name not in self._names:
-            if len(self._names) >= MOST_NAMES:
-                return OTHER
-            self._names.add(name)
-        return name
+from continuum.telemetry.tallies import Names, Tally
 
 
 class Series:

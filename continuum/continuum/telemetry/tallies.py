@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -33,13 +34,28 @@ class Tally(NamedTuple):
         )
 
 
+class Names:
+    """The values of one label that have a series of their own, in all metrics: those that came first."""
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+
+    def series_of(self, name: str) -> str:
+        """Return the name, or `other`."""
+        if name not in self._names:
+            if len(self._names) >= MOST_NAMES:
+                return OTHER
+            self._names.add(name)
+        return name
+
+
 class Sums:
     """Adds up the tallies of several processes. What is beyond the limit of names becomes `other`."""
 
     def __init__(self) -> None:
         self._sums: dict[tuple[str, str, str], Tally] = {}
-        # The names that have a series of their own, by label.
-        self._names: dict[str, set[str]] = {}
+        # By label.
+        self._names: defaultdict[str, Names] = defaultdict(Names)
 
     def add(self, tallies: Iterable[Tally]) -> None:
         """Add what was counted since the last time."""
@@ -49,8 +65,8 @@ class Sums:
                 # A process of another release counts it.
                 continue
             tally = given
-            if metric.labels and not self._has_series(metric.labels[0], given.subject):
-                tally = given._replace(subject=OTHER)
+            if metric.labels:
+                tally = given._replace(subject=self._names[metric.labels[0]].series_of(given.subject))
             known = self._sums.get(tally[:3])
             self._sums[tally[:3]] = tally if known is None else known.plus(tally)
 
@@ -63,9 +79,3 @@ class Sums:
         taken = self.all()
         self._sums.clear()
         return taken
-
-    def _has_series(self, label: str, name: str) -> bool:
-        names = self._names.setdefault(label, set())
-        if name not in names and len(names) < MOST_NAMES:
-            names.add(name)
-        return name in names
