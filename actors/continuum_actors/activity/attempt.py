@@ -16,7 +16,7 @@ from continuum.definitions.activity_context import ActivityContext, enter_activi
 from continuum.definitions.activity_executor import ActivityCall, ActivityExecutor
 from continuum.definitions.call_outcome import CallOutcome, outcome_of_call
 from continuum.engine.ids import RunId
-from continuum.telemetry.measured import Measured
+from continuum.telemetry.measures import Measures
 from continuum.telemetry.tracing import TracedRun
 from continuum_actors.activity.deadline import Deadline, Limits
 from continuum_actors.activity.executor_work import ExecutorWork
@@ -199,7 +199,7 @@ class Attempt:
             threads.give_up(call)
             raise
 
-    def measure(self, measures: Measured, now: float, error: BaseException | None) -> None:
+    def measure(self, measures: Measures, now: float, error: BaseException | None) -> None:
         """Report how it ended, if its call has begun."""
         if self.began is not None:
             outcome = "completed" if error is None else "failed"

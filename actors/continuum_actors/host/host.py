@@ -38,7 +38,7 @@ from continuum.journal.port import (
 from continuum.journal.resilient import ResilientJournal
 from continuum.settings.settings import Settings
 from continuum.telemetry.current_trace import tracer_here
-from continuum.telemetry.measured import Measured, NotMeasured
+from continuum.telemetry.measures import Measures
 from continuum.telemetry.tracing import Tracer
 from continuum.versions.loaded_code import Code
 from continuum_actors.host import limits
@@ -343,7 +343,7 @@ class Host:
     pulse: Pulse = field(default_factory=NoPulse)
     # Made after the code is loaded: that may have set up OpenTelemetry.
     tracer: Tracer = field(default_factory=tracer_here)
-    measures: Measured = field(default_factory=NotMeasured)
+    measures: Measures = field(default_factory=Measures)
     random_bytes: Callable[[int], bytes] = os.urandom
     # The application's own way to run activities; None for this process's loop and threads.
     executor: ActivityExecutor | None = None

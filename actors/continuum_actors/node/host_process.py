@@ -12,7 +12,6 @@ from continuum.journal.port import Topic
 from continuum.journal.postgres import PostgresJournal
 from continuum.journal.resilient import ResilientJournal
 from continuum.scanner.findings import DeterminismWarning
-from continuum.telemetry.measures import Measures
 from continuum.versions.loaded_code import load_code
 from continuum_actors.activity.watched_steps import watch_tasks
 from continuum_actors.host import limits
@@ -135,7 +134,6 @@ def _host(context: ProcessContext, role: str) -> Host:
         role,
         config.settings,
         pulse=context.own_liveness,
-        measures=Measures(),
         looked_at=lambda: context.send(CONTROL, LookedAt()),
         control=ControlLink(context, context.process_id),
     )

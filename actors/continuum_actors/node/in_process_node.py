@@ -25,7 +25,6 @@ from continuum.journal.limits import CONNECTIONS_WITH_LEASES
 from continuum.journal.look_port import LookedFor
 from continuum.journal.port import Journal, NodeFacts, Worker
 from continuum.settings.settings import Settings
-from continuum.telemetry.measures import Measures
 from continuum.telemetry.tallies import Tally
 from continuum.versions.loaded_code import Code
 from continuum_actors.host.host import Host
@@ -182,7 +181,7 @@ class InProcessEngine(Supervisor):
         self._parts = parts
         # Only a node that boots tries blocked runs again, not an actor that restarts after a crash.
         self._boot = True
-        self.host = Host(journal, parts.node, parts.code, settings=parts.settings, measures=Measures())
+        self.host = Host(journal, parts.node, parts.code, settings=parts.settings)
         self.host.tries_suspects = self.host.takes_deadly = True
         self.host.executor = parts.executor
         self.host.port = parts.port

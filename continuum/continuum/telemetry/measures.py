@@ -1,7 +1,8 @@
 """The measures of one process: plain numbers in dictionaries, which a step only adds to.
 
 To observe a value is a look into a dictionary, a bisection and two additions; nothing is formatted, and
-nothing is kept but the cells of a series. They are used in one loop. `drain` takes what was added since then.
+nothing is kept but the cells of a series. They are used in one loop. `drain` takes what was added since then;
+where nobody drains, as in tests of workflows, they grow no more than the names.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Series:
 
 
 class Measures:
-    """Counts what the actors of a process report; see `Measured` for what each call means."""
+    """Counts what the actors of a process report, times in seconds. Each step makes two of these calls."""
 
     def __init__(self) -> None:
         workflows, self._activities = Names(), Names()
@@ -100,9 +101,11 @@ class Measures:
         self._ended: dict[str, Series] = {}
         self._attempts: dict[str, Series] = {}
         self._attempt_cells: dict[str, dict[str, list[float]]] = {}
-        # What each step reports, without a call in between.
+        # Without a call in between. The first step of a run, of this workflow, is durable.
         self.run_started = self._started.count
+        # An activity task of this queue is claimed, so long after it was due.
         self.task_claimed = self._queues.observe
+        # A process of the node, of this role, has died and is started again.
         self.process_restarted = self._restarts.count
 
     def run_ended(self, workflow: str, state: str, seconds: float, /) -> None:
@@ -118,7 +121,7 @@ class Measures:
         self._claims.observe("", seconds)
 
     def activity_ended(self, activity: str, outcome: str, seconds: float, /) -> None:
-        """An attempt has ended."""
+        """An attempt has ended: completed, failed or timed_out."""
         # As `observe` does it, without the calls: each step passes here.
         try:
             cells = self._attempt_cells[outcome][activity]

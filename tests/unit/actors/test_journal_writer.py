@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from continuum.engine.ids import RunId
 from continuum.journal.port import RunWrite
-from continuum.telemetry.measured import NotMeasured
+from continuum.telemetry.measures import Measures
 from continuum_actors.host.host import Host
 from continuum_actors.host.limits import WAITING_WRITES
 from continuum_actors.run.journal_writer import JournalWriter
@@ -46,7 +46,7 @@ async def _caught_up_after() -> tuple[list[bool], list[int]]:
         lease=SimpleNamespace(batch=0),
         registered_worker=lambda: None,
         hints=False,
-        measures=NotMeasured(),
+        measures=Measures(),
     )
     writer = JournalWriter(cast(Host, host))
     of_writer, run = spawn_nowait(writer), spawn_nowait(_Run())

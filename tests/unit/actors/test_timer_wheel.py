@@ -7,7 +7,7 @@ from itertools import pairwise
 from types import SimpleNamespace
 from typing import cast
 
-from continuum.telemetry.measured import NotMeasured
+from continuum.telemetry.measures import Measures
 from continuum_actors.host.host import Host
 from continuum_actors.host.limits import TIMERS_PER_TURN
 from continuum_actors.host.messages import TimerDue
@@ -32,7 +32,7 @@ async def _counts(runs: int) -> list[int]:
     """Wake runs that are all due at once; return how many were awake after each turn of the loop."""
     host = SimpleNamespace(
         journal=SimpleNamespace(now=lambda: DUE),
-        measures=NotMeasured(),
+        measures=Measures(),
         settings=SimpleNamespace(longest_nap=10.0),
         live_runs=list,
     )

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from continuum.telemetry.measured import Measured, NotMeasured
 from continuum.telemetry.measures import Measures
 from continuum.telemetry.metrics import METRIC_OF_NAME, METRICS, MOST_NAMES, OTHER, Kind
 from continuum.telemetry.tallies import Sums, Tally
 
 
-def report_everything(to: Measured) -> None:
+def report_everything(to: Measures) -> None:
     """Make each report once."""
     to.run_started("orders")
     to.run_ended("orders", "completed", 2.0)
@@ -90,10 +89,6 @@ def test_the_names_beyond_the_limit_are_counted_as_other_in_all_metrics() -> Non
     assert counted["run.started", OTHER, ""] == counted["run.ended", OTHER, "completed"] == 50
     assert counted["run.ended", f"flow {MOST_NAMES - 1}", "completed"] == 1
     assert len(counted) == 3 * (MOST_NAMES + 1)
-
-
-def test_a_process_that_is_not_measured_takes_every_report() -> None:
-    report_everything(NotMeasured())
 
 
 def test_sums_add_what_several_processes_have_counted() -> None:
