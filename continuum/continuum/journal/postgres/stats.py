@@ -22,10 +22,6 @@ class PostgresStatistics:
 
     _database: Database
 
-    def now(self) -> int:
-        """Return the journal's time."""
-        raise NotImplementedError
-
     async def stats(self, wanted: StatsWanted) -> list[Stat]:
         rows = await self._database.fetch(
             "stats",
@@ -36,7 +32,7 @@ class PostgresStatistics:
                 "subject": wanted.subject,
                 "by_subject": wanted.by_subject,
                 "step": wanted.step or 0,
-                "period": wanted.period(self.now()),
+                "period": wanted.period(self._database.now()),
                 "limit": MOST_STAT_ROWS,
             },
         )
