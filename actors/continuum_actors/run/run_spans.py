@@ -21,16 +21,18 @@ def tell_end(host: Host, claim: ClaimedRun, execution: Execution, write: RunWrit
     """The last write of a run is durable: log a failure, count and trace the end, tell the clients here."""
     log_end(claim, write)
     measure_end(host, claim, write)
-    if host.port is None and not host.tracer.active:
+    traced = host.tracer.active
+    if host.port is None and not traced:
         return
     end = ended_run(claim, write)
     if end is None:
         return
     if host.port is not None:
         host.port.ended(end)
-    period = Period(claim.started_at, host.journal.now())
-    state, error = end.state.name.lower(), _type_of(end.error)
-    host.tracer.ended(execution.info, period, state, error, claim.parent)
+    if traced:
+        period = Period(claim.started_at, host.journal.now())
+        state, error = end.state.name.lower(), _type_of(end.error)
+        host.tracer.ended(execution.info, period, state, error, claim.parent)
 
 
 def trace_stay(
