@@ -111,8 +111,8 @@ class ProcessSystem:
         """Start a node; return when its root supervisor runs, raise ProcessSystemError if it does not.
 
         A node whose root supervisor does not answer for `hung_after` seconds is ended. `system` is
-        a system process that was started ahead. `log` is
-        how the supervisor logs; the processes below it set up their own logging.
+        a system process that was started ahead. `log` is how the supervisor logs; the processes below it
+        set up their own logging.
         """
         if not specs:
             raise ProcessSystemError("a node without processes has nothing to do: name at least one")
