@@ -18,9 +18,9 @@ from continuum.journal.limits import (
 )
 from continuum.journal.port import ClosePolicy, InboxKind, Posted, RunState
 from continuum.journal.postgres.family_writes import LOCK_ONLY
-from continuum.journal.postgres.statements import statement_files
+from continuum.journal.postgres.statements import statement_files, statements_for
 from continuum_migrations.files import read_files
-from continuum_migrations.names import NAMES, with_numbers
+from continuum_migrations.names import NAMES
 
 STATEMENTS = "\n".join(statement_files().values())
 FUNCTIONS = files("continuum_migrations").joinpath("functions")
@@ -86,6 +86,9 @@ def test_no_sql_spells_a_number_out_that_has_a_name(name: str) -> None:
 
 def test_every_name_is_replaced() -> None:
     read = read_files()
-    texts = [file.sql for file in (*read.tables, *read.functions)] + [with_numbers(STATEMENTS)]
+    statements = statements_for("continuum")
+    named = re.findall(r"^-- name: (\w+)$", STATEMENTS, re.MULTILINE)
+    texts = [file.sql for file in (*read.tables, *read.functions)]
+    texts += [statements[name].decode() for name in named]
     left = {name for text in texts for name in re.findall(r"\{[a-z_]+(?:\.[a-z_]+)?\}", text)}
     assert left == {"{schema}", "{schema.name}"}

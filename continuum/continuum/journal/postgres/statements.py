@@ -1,4 +1,7 @@
-"""The SQL of this adapter: named statements in `.sql` files, loaded once per schema."""
+"""The SQL of this adapter: named statements in `.sql` files, loaded once per schema.
+
+What several of them have in common is a part: `-- part: name` begins it, and `{part.name}` stands for it.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from continuum.journal.postgres.prepared_statements import PreparedStatement
 from continuum.quoting import quoted
 from continuum_migrations.names import with_numbers
 
-_NAME = re.compile(r"^-- name: (\w+)\n-- (.+)\n", re.MULTILINE)
+_BEGIN = re.compile(r"^-- (name|part): (\w+)\n-- (.+)\n", re.MULTILINE)
+_PART = re.compile(r"\{part\.(\w+)\}")
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,40}")
 
 
@@ -27,12 +31,16 @@ class Statements:
                 "underscores, at most 41 of them"
             )
         name_in_sql = sql.Identifier(schema).as_string(None)
-        self._statements: dict[str, bytes] = {}
+        statements: dict[str, str] = {}
+        parts: dict[str, str] = {}
         for text in statement_files().values():
             # What comes before the first name says what lives in the file.
-            parts = _NAME.split(with_numbers(text))[1:]
-            for name, body in zip(parts[::3], parts[2::3], strict=True):
-                self._statements[name] = body.strip().replace("{schema}", name_in_sql).encode()
+            found = _BEGIN.split(with_numbers(text).replace("{schema}", name_in_sql))[1:]
+            for kind, name, body in zip(found[::4], found[1::4], found[3::4], strict=True):
+                (statements if kind == "name" else parts)[name] = body.strip()
+        self._statements = {
+            name: _PART.sub(lambda found: parts[found[1]], body).encode() for name, body in statements.items()
+        }
         self._prepared: dict[str, PreparedStatement] = {}
         self.schema = schema
 

@@ -22,8 +22,8 @@ SELECT current_setting('max_connections')::integer - current_setting('superuser_
 INSERT INTO {schema}.workers (node, role, pid, namespaces, channel, expires_at)
 VALUES (%s, %s, %s, %s::text[], %s, clock_timestamp() + %s * interval '1 second') RETURNING id
 
--- name: renew
--- Extend the leases of these workers and report what the node is; without a node, only the leases.
+-- part: renewal
+-- What each renewal writes: leases, what the node is, and its report.
 -- Those who look at the node have a row of their own: it gets the report, if one was gathered, and says whether they still
 -- look. The row is as it was before this statement, so that what it answers counts as answered.
 WITH facts AS (
@@ -50,6 +50,9 @@ WITH facts AS (
         stacks_at = CASE WHEN %(stacks)s::jsonb IS NULL THEN stacks_at ELSE clock_timestamp() END
     WHERE %(report)s::jsonb IS NOT NULL AND node = %(node)s::text
 )
+
+-- part: renewal_outcome
+-- Which leases were extended, and what the node learns with that.
 SELECT ARRAY(SELECT id FROM renewed),
        -- A lease until infinity, which somebody wrote by hand, never expires, and an interval to it is an error.
        (SELECT extract(epoch FROM min(w.expires_at) - clock_timestamp())::float8 FROM {schema}.workers w
@@ -59,6 +62,11 @@ SELECT ARRAY(SELECT id FROM renewed),
         FROM {schema}.node_reports r
         -- A time so far ahead was written by hand.
         WHERE r.node = %(node)s::text AND r.wanted_until > clock_timestamp() AND r.wanted_until < clock_timestamp() + interval '1 hour')
+
+-- name: renew
+-- Extend the leases of these workers and report what the node is; without a node, only the leases.
+{part.renewal}
+{part.renewal_outcome}
 
 -- name: expired_workers
 -- The workers whose lease has run out.

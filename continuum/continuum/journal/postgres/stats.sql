@@ -2,32 +2,7 @@
 
 -- name: renew_counting
 -- As `renew`, and add what was counted: by minute, by hour and for ever. Two nodes lock the rows in one order.
--- Those who look at the node have a row of their own: it gets the report, if one was gathered, and says whether they still
--- look. The row is as it was before this statement, so that what it answers counts as answered.
-WITH facts AS (
-    INSERT INTO {schema}.nodes (node, pid, address, state, processes, workflows, about, renewed_at)
-    SELECT %(node)s::text, %(pid)s::integer, %(address)s::text, %(state)s::text, %(processes)s::jsonb,
-           %(workflows)s::text[],
-           %(about)s::jsonb || jsonb_build_object('clock_ahead', %(clock)s::float8 - extract(epoch FROM clock_timestamp())::float8),
-           clock_timestamp()
-    WHERE %(node)s::text IS NOT NULL
-    ON CONFLICT (node) DO UPDATE SET pid = excluded.pid, address = excluded.address, state = excluded.state,
-        processes = excluded.processes, workflows = excluded.workflows, about = excluded.about, renewed_at = excluded.renewed_at,
-        -- A drain was meant for the process that had the name then, not for one that came back under it.
-        drain = nodes.drain AND nodes.pid = excluded.pid
-    RETURNING drain
-), renewed AS (
-    UPDATE {schema}.workers
-    SET expires_at = clock_timestamp() + %(ttl)s * interval '1 second', renewed_at = clock_timestamp()
-    WHERE id = ANY (%(workers)s) RETURNING id
-), reported AS (
-    UPDATE {schema}.node_reports
-    SET report = %(report)s::jsonb, reported_at = clock_timestamp(),
-        stacks = coalesce(%(stacks)s::jsonb, stacks),
-        stacks_told = CASE WHEN %(stacks)s::jsonb IS NULL THEN stacks_told ELSE %(stacks_for)s::bigint END,
-        stacks_at = CASE WHEN %(stacks)s::jsonb IS NULL THEN stacks_at ELSE clock_timestamp() END
-    WHERE %(report)s::jsonb IS NOT NULL AND node = %(node)s::text
-), counted AS (
+{part.renewal}, counted AS (
     INSERT INTO {schema}.stats AS s (period, since, metric, subject, outcome, number, total, buckets)
     SELECT p.period, CASE p.period WHEN 0 THEN 'epoch' ELSE date_bin(p.period * interval '1 second', now(), 'epoch') END,
            c ->> 0, c ->> 1, c ->> 2, (c ->> 3)::float8, (c ->> 4)::float8,
@@ -40,20 +15,11 @@ WITH facts AS (
                         FROM unnest(s.buckets, excluded.buckets) WITH ORDINALITY AS b (one, other, place)
                         ORDER BY b.place)
 )
-SELECT ARRAY(SELECT id FROM renewed),
-       -- A lease until infinity, which somebody wrote by hand, never expires, and an interval to it is an error.
-       (SELECT extract(epoch FROM min(w.expires_at) - clock_timestamp())::float8 FROM {schema}.workers w
-        WHERE w.id <> ALL (%(workers)s) AND isfinite(w.expires_at)),
-       (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, coalesce((SELECT drain FROM facts), false),
-       (SELECT CASE WHEN r.stacks_asked > greatest(r.stacks_told, %(stacks_for)s::bigint) THEN r.stacks_asked ELSE 0 END
-        FROM {schema}.node_reports r
-        -- A time so far ahead was written by hand.
-        WHERE r.node = %(node)s::text AND r.wanted_until > clock_timestamp() AND r.wanted_until < clock_timestamp() + interval '1 hour')
+{part.renewal_outcome}
 
 -- name: stats
 -- What was counted of some metrics, in steps of seconds from a time on; with step 0 as one.
--- The latest rows come first,
--- so that the earliest are left out of very many.
+-- The latest rows come first, so that the earliest are left out of very many.
 SELECT (extract(epoch FROM g.since) * 1000000)::bigint, g.metric, g.subject, g.outcome, g.number, g.total, g.buckets
 FROM (
     SELECT CASE WHEN a.step = 0 THEN a.since ELSE date_bin(a.step * interval '1 second', x.since, a.since) END AS since,
