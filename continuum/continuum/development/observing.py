@@ -1,76 +1,32 @@
-"""Serves the observer beside the node of `continuum dev`, in a thread with a loop of its own."""
+"""Serves the observer beside the node of `continuum dev`, by the HTTP server that a node has."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
-import threading
-from importlib.util import find_spec
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-from continuum.client.connecting import connect
 from continuum.operations.account import account_name
 
-# What the extra `observer` brings, as far as it is imported first.
-_NEEDS = ("starlette", "uvicorn", "jinja2", "sse_starlette", "itsdangerous")
 
+@contextmanager
+def observing(dsn: str, schema: str, host: str, port: int) -> Iterator[str]:
+    """Serve the observer of a database until the end of the block; yield the link that signs its user in.
 
-def missing_part() -> str | None:
-    """Return the first package that the observer needs and that is not installed."""
-    return next((name for name in _NEEDS if find_spec(name) is None), None)
+    `ModuleNotFoundError` without the extra, `InvalidOption` for an address that others can reach.
+    """
+    # Import late, in the thread that opens it: the node starts meanwhile.
+    from continuum.node.http_server import serving
+    from continuum.observer.hosted import HostedObserver
+    from continuum.observer.options import ObserverOptions
+    from continuum.observer.serve import check_address
 
-
-class Observing:
-    """An observer in a thread; `link` is what signs its user in, None if it could not be served."""
-
-    def __init__(self, dsn: str, schema: str, host: str, port: int) -> None:
-        self.link: str | None = None
-        self.error: BaseException | None = None
-        self._told = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._stopping = asyncio.Event()
-        self._thread = threading.Thread(
-            target=self._run, args=(dsn, schema, host, port), name="continuum observer", daemon=True
-        )
-        self._thread.start()
-
-    def wait(self) -> None:
-        """Return once there is a link, or an error."""
-        self._told.wait()
-
-    def close(self) -> None:
-        """Stop serving; return when it is over."""
-        if self._thread.is_alive():
-            self._loop.call_soon_threadsafe(self._stopping.set)
-            self._thread.join()
-
-    def _run(self, *where: object) -> None:
-        try:
-            self._loop.run_until_complete(self._serve(*where))  # type: ignore[arg-type]
-        except BaseException as error:  # noqa: BLE001 - the node works without it; its user sees why
-            self.error = error
-        finally:
-            self._loop.close()
-            self._told.set()
-
-    async def _serve(self, dsn: str, schema: str, host: str, port: int) -> None:
-        # Import late, in this thread: the node starts meanwhile.
-        from continuum.observer.options import ObserverOptions
-        from continuum.observer.serve import serve
-
-        async with connect(dsn, schema=schema) as client:
-            await serve(
-                client,
-                host,
-                free_port(host, port),
-                ObserverOptions(),
-                starter=account_name(),
-                told=self._tell,
-                stopping=self._stopping,
-            )
-
-    def _tell(self, link: str) -> None:
-        self.link = link
-        self._told.set()
+    options = ObserverOptions()
+    check_address(host, options)
+    observer = HostedObserver(options, account_name())
+    observer.found(dsn, schema)
+    with serving((host, free_port(host, port)), observer.routes(), observer) as server:
+        yield observer.address(server)
 
 
 def free_port(host: str, port: int) -> int:

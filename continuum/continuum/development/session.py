@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, closing
 
 from continuum.development.check_records import CheckedModules, CheckedOpenRuns
@@ -18,7 +18,7 @@ from continuum.development.checks import Checked, RunsChecked, Saved
 from continuum.development.display import Display
 from continuum.development.early_start import EarlyStart
 from continuum.development.hosts import Hosts
-from continuum.development.observing import Observing, missing_part
+from continuum.development.observing import observing
 from continuum.development.saves import Saves, folders_of
 from continuum.errors import ClusterError, InvalidOption
 from continuum.node.config import NodeConfig
@@ -37,14 +37,19 @@ def serve(config: NodeConfig, http: tuple[str, int] | None, display: Display, st
     """
     with ExitStack() as exits:
         # The node ends before its database.
-        database = exits.enter_context(closing(_Opening(node_database(config.dsn, config.schema))))
+        database = exits.enter_context(
+            closing(_Opening("database", node_database(config.dsn, config.schema)))
+        )
         hosts = exits.enter_context(closing(Hosts(config, start.system())))
         session = Session(config, display, start, hosts)
         exits.callback(session.close)
         display.heading(config.modules)
         session.dsn = database.wait()
-        observer = _observer(session.dsn, config.schema, http, exits)
-        session.start(lambda: _show_observer(observer, display, http))
+        observer = None
+        if http is not None:
+            opening = _Opening("observer", observing(session.dsn, config.schema, *http))
+            observer = exits.enter_context(closing(opening))
+        session.start(lambda: _show_observer(observer, display))
         session.serve()
 
 
@@ -175,32 +180,35 @@ class Session:
 
 
 class _Opening:
-    """A database that is opened in a thread: it takes as long as the other processes need to start."""
+    """A part that is opened in a thread: it takes as long as the other processes need to start.
 
-    def __init__(self, context: AbstractContextManager[str]) -> None:
+    The context yields where it is: the DSN of the database, or the link of the observer.
+    """
+
+    def __init__(self, name: str, context: AbstractContextManager[str]) -> None:
         self._context = context
-        self._dsn: str | None = None
+        self._place: str | None = None
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._open, name="continuum database", daemon=True)
+        self._thread = threading.Thread(target=self._open, name=f"continuum {name}", daemon=True)
         self._thread.start()
 
     def wait(self) -> str:
-        """Return the DSN; raise what has kept it from being opened."""
+        """Return where it is; raise what has kept it from being opened."""
         self._thread.join()
         if self._error is not None:
             raise self._error
-        assert self._dsn is not None
-        return self._dsn
+        assert self._place is not None
+        return self._place
 
     def close(self) -> None:
-        """Leave the database."""
+        """Close it; return when it is over."""
         self._thread.join()
-        if self._dsn is not None:
+        if self._place is not None:
             self._context.__exit__(None, None, None)
 
     def _open(self) -> None:
         try:
-            self._dsn = self._context.__enter__()
+            self._place = self._context.__enter__()
         except BaseException as error:  # noqa: BLE001 - `wait` raises it
             self._error = error
 
@@ -211,16 +219,14 @@ def _modules(answer: CheckedModules | CheckEnded) -> CheckedModules:
     return CheckedModules("", [], [], [], {}, f"{answer}: the code may end it, or it was killed")
 
 
-def _observer(dsn: str, schema: str, http: tuple[str, int] | None, exits: ExitStack) -> Observing | None:
-    if http is None or missing_part() is not None:
-        return None
-    return exits.enter_context(closing(Observing(dsn, schema, *http)))
-
-
-def _show_observer(observer: Observing | None, display: Display, http: Sequence[object] | None) -> None:
+def _show_observer(observer: _Opening | None, display: Display) -> None:
+    """Show the link of the observer, or why there is none: the node works without it."""
     if observer is None:
-        if http is not None:
-            display.place("observer", "not installed: pip install 'continuum-durable[observer]'")
         return
-    observer.wait()
-    display.place("observer", observer.link or f"not served: {observer.error}")
+    try:
+        where = observer.wait()
+    except ModuleNotFoundError:
+        where = "not installed: pip install 'continuum-durable[observer]'"
+    except Exception as error:  # noqa: BLE001 - whatever it is, its user sees it
+        where = f"not served: {error}"
+    display.place("observer", where)
