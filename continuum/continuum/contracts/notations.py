@@ -6,16 +6,12 @@ date is text, as `continuum result` prints it.
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from typing import Any, TypeAlias
-from uuid import UUID
 
-from continuum.contracts.typed_json import TYPE_KEYS, NotExpressible, as_given
+from continuum.contracts.typed_json import TYPE_KEYS, NotExpressible, as_given, type_and_json
 
 Schema: TypeAlias = dict[str, Any]
 
@@ -83,18 +79,12 @@ def _printed(value: Any) -> Any:
             return value
         case float() if math.isfinite(value):
             return value
-        case bytes():
-            return base64.b64encode(value).decode()
-        case datetime() | date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case Decimal() | UUID():
-            return str(value)
         case list() | tuple():
             return [_printed(item) for item in value]
-        case _:
-            raise NotExpressible(f"{type(value).__qualname__} is not printed as one value")
+    known = type_and_json(value)
+    if known is None:
+        raise NotExpressible(f"{type(value).__qualname__} is not printed as one value")
+    return known[1]
 
 
 # A map with such a key alone is no map.

@@ -77,6 +77,17 @@ def read_json(text: str, *, typed: bool = True) -> Any:
         raise NotAValue("the JSON is nested too deeply; use a flatter value") from None
 
 
+def type_and_json(value: Any) -> tuple[str, Any] | None:
+    """Return the name of a type that JSON lacks and the value in JSON without it, as results are printed.
+
+    None for a value of any other type.
+    """
+    for kind, write in _WRITERS.items():
+        if isinstance(value, kind):
+            return kind.__name__, write(value)
+    return None
+
+
 def as_given(value: Any) -> Any:
     """Return a value as the JSON that is read as it; `NotExpressible` if there is none."""
     if isinstance(value, Enum):
@@ -92,9 +103,9 @@ def as_given(value: Any) -> Any:
             return [as_given(item) for item in value]
         case Mapping() if all(isinstance(key, str) for key in value):
             return _given_map({str(key): as_given(item) for key, item in value.items()})
-    for kind, write in _WRITERS.items():
-        if isinstance(value, kind):
-            return {f"${kind.__name__}": write(value)}
+    if (known := type_and_json(value)) is not None:
+        name, plain = known
+        return {f"${name}": plain}
     fields = record_fields(type(value))
     if fields is None:
         raise NotExpressible(f"{type(value).__qualname__} has no JSON form")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 import json
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal
 from enum import Enum
 from typing import Any
-from uuid import UUID
+
+from continuum.contracts.typed_json import type_and_json
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
@@ -22,14 +20,8 @@ def _jsonable(value: Any) -> Any:
     match value:
         case None | bool() | int() | float() | str() if not isinstance(value, Enum):
             return value
-        case bytes():
-            return base64.b64encode(value).decode()
-        case datetime() | date() | time():
-            return value.isoformat()
-        case timedelta():
-            return value.total_seconds()
-        case Decimal() | UUID():
-            return str(value)
+        case _ if (known := type_and_json(value)) is not None:
+            return known[1]
         case Enum():
             return _jsonable(value.value)
         case Mapping():
