@@ -13,6 +13,7 @@ from continuum.cli.database import database_options
 from continuum.cli.values import address
 from continuum.development.early_start import EarlyStart
 from continuum.errors import InvalidOption
+from continuum.extras import needs_extra
 from continuum.node.config import LOG_LEVELS, NodeConfig
 from continuum.settings.settings import Settings
 
@@ -62,9 +63,7 @@ def dev(
     that would not continue with the new code are named. Ctrl-C ends all of it.
     """
     if find_spec("watchfiles") is None:
-        raise click.ClickException(
-            "`continuum dev` needs watchfiles to notice a save: pip install 'continuum-durable[dev]'"
-        )
+        raise click.ClickException(needs_extra("`continuum dev`", "watchfiles to notice a save", "dev"))
     try:
         settings = Settings(run_hosts=run_hosts, activity_hosts=1, connections=2, drain=DRAIN_SECONDS)
         config = NodeConfig(modules, dsn, schema, settings=settings, log_level=log_level)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from continuum.errors import InvalidOption
+from continuum.extras import needs_extra
 
 if TYPE_CHECKING:
     from continuum.observer.options import ObserverOptions
@@ -110,6 +111,4 @@ def require_extra() -> None:
     except ImportError as error:
         if (error.name or "").startswith("continuum"):
             raise
-        raise click.ClickException(
-            f"the observer needs {error.name}: pip install 'continuum-durable[observer]'"
-        ) from error
+        raise click.ClickException(needs_extra("the observer", error.name, "observer")) from error

@@ -21,6 +21,7 @@ from continuum.development.hosts import Hosts
 from continuum.development.observing import observing
 from continuum.development.saves import Saves, folders_of
 from continuum.errors import ClusterError, InvalidOption
+from continuum.extras import install_command
 from continuum.node.config import NodeConfig
 from continuum.node.node_database import node_database
 from continuum_actors.node.launcher_reports import DrainRequested
@@ -226,7 +227,7 @@ def _show_observer(observer: _Opening | None, display: Display) -> None:
     try:
         where = observer.wait()
     except ModuleNotFoundError:
-        where = "not installed: pip install 'continuum-durable[observer]'"
+        where = f"not installed: {install_command('observer')}"
     except Exception as error:  # noqa: BLE001 - whatever it is, its user sees it
         where = f"not served: {error}"
     display.place("observer", where)

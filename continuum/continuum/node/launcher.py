@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from continuum.engine.ids import NodeId
 from continuum.errors import InvalidOption
+from continuum.extras import needs_extra
 from continuum.node.config import NodeConfig
 from continuum.node.name_check import refuse_taken_name
 from continuum.node.node_database import node_database
@@ -105,7 +106,7 @@ def served_http(
         from continuum.node.http_server import serving
         from continuum.node.node_routes import node_routes
     except ModuleNotFoundError as error:
-        raise InvalidOption(f"--http needs {error.name}: pip install 'continuum-durable[metrics]'") from error
+        raise InvalidOption(needs_extra("--http", error.name, "metrics")) from error
     routes = [*node_routes(status), *([] if observer is None else observer.routes())]
     with serving(config.http, routes, observer) as address:
         yield address

@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from continuum.extras import needs_extra
 from continuum.observer.guarding.origins import is_trusted
 from continuum.observer.guarding.visitors import Doorkeeper
 from continuum.observer.options import LINK
@@ -33,8 +34,8 @@ class DatabaseMetricsRoute:
             # Import late: its library is in an extra of its own.
             from continuum.telemetry.prometheus_text import exposed
         except ModuleNotFoundError as error:
-            missing = f"/metrics needs {error.name}: pip install 'continuum-durable[metrics]'\n"
-            return PlainTextResponse(missing, status_code=501)
+            missing = needs_extra("/metrics", error.name, "metrics")
+            return PlainTextResponse(f"{missing}\n", status_code=501)
         found = await read_database_metrics(self._place.journal)
         text, content_type = exposed(*found, accept=request.headers.get("accept", ""))
         return Response(text, headers={"content-type": content_type})
