@@ -16,7 +16,7 @@ from continuum.errors import InvalidOption
 from continuum.quoting import listed, quoted
 from continuum.scanner.check_files import has_definitions, scan_definitions, workflows_in
 from continuum.scanner.findings import Finding, errors_of
-from continuum.scanner.module import ScannedModule, module_in_file
+from continuum.scanner.module import ScannedModule, module_in_file, package_of
 from continuum.scanner.other_modules import locate
 from continuum.scanner.project_settings import trust_of_project
 
@@ -85,7 +85,7 @@ def _module(name: str) -> tuple[str, str]:
             "from the directory of `shop`, "
             "or give its file"
         )
-    return path, name if path.endswith("__init__.py") else name.rpartition(".")[0]
+    return path, package_of(name, path)
 
 
 def _file(name: str) -> tuple[str, str]:

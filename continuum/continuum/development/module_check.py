@@ -29,7 +29,7 @@ from continuum.errors import DeterminismError, InvalidOption
 from continuum.journal.postgres import PostgresJournal
 from continuum.scanner.check_files import scan_definitions
 from continuum.scanner.findings import errors_of
-from continuum.scanner.module import module_in_file
+from continuum.scanner.module import module_in_file, package_of
 from continuum.scanner.other_modules import locate
 from continuum.scanner.project_settings import trust_of_project
 from continuum.versions.code_digest import user_modules
@@ -107,8 +107,7 @@ def _findings(modules: Sequence[str]) -> Iterator[Any]:
     trust = trust_of_project()
     for name in modules:
         path = locate(name)
-        package = name if path is not None and path.endswith("__init__.py") else name.rpartition(".")[0]
-        scanned = None if path is None else module_in_file(os.path.relpath(path), package)
+        scanned = None if path is None else module_in_file(os.path.relpath(path), package_of(name, path))
         if scanned is not None:
             yield from sorted(set(scan_definitions(scanned, trust)))
 

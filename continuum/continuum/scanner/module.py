@@ -98,6 +98,11 @@ def scanned_module(source: ModuleSource, package: str, live: bool) -> ScannedMod
     return ScannedModule(source, package, live)
 
 
+def package_of(name: str, path: str) -> str:
+    """Return the package that the relative imports of a module start from, by its name and its file."""
+    return name if path.endswith("__init__.py") else name.rpartition(".")[0]
+
+
 def module_in_file(path: str, package: str) -> ScannedModule | None:
     """Read a module from its file; None when the file is not valid Python."""
     try:

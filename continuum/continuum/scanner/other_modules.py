@@ -17,7 +17,7 @@ from pathlib import Path
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, Final
 
-from continuum.scanner.module import ScannedModule, module_in_file
+from continuum.scanner.module import ScannedModule, module_in_file, package_of
 from continuum.scanner.resolution import Dotted, Instance, Local, LocalClass, Resolved, canonical
 from continuum.scanner.standard_library import installed_folders, standard_folders
 
@@ -111,11 +111,7 @@ def _of_text(dotted: str) -> Referent:
     for length in range(len(parts) - 1, 0, -1):
         name = ".".join(parts[:length])
         path = locate(name)
-        module = (
-            module_in_file(path, name if path.endswith("__init__.py") else name.rpartition(".")[0])
-            if path
-            else None
-        )
+        module = module_in_file(path, package_of(name, path)) if path else None
         if module is not None:
             return _of_resolved(module, _within(module, parts[length:]), dotted)
     return UNKNOWN
@@ -174,8 +170,7 @@ def definition_of(dotted: str) -> tuple[ScannedModule, Resolved] | None:
     """Return what the text of another module defines under a name, with that module."""
     name, _, last = dotted.rpartition(".")
     path = locate(name) if name and "()" not in name else None
-    package = name if path and path.endswith("__init__.py") else name.rpartition(".")[0]
-    module = module_in_file(path, package) if path else None
+    module = module_in_file(path, package_of(name, path)) if path else None
     if module is None or module.scope.lookup(last) is None:
         return None
     return module, module.resolver.resolve(ast.Name(last, ast.Load()), module.scope)
