@@ -38,5 +38,4 @@ class EarlyStart:
         """End what no caller has taken."""
         self.checks.close()
         if self._system is not None:
-            with self._system:
-                pass  # as a context it ends without a plan
+            self._system.close()

@@ -51,6 +51,4 @@ class Hosts:
         """Drain the node and stop it."""
         self._running.close()
         if self._ahead is not None:
-            # It was not needed: as a context it ends without a plan.
-            with self._ahead:
-                pass
+            self._ahead.close()

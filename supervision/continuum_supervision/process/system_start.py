@@ -64,6 +64,10 @@ class SystemStart:
     def __exit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the process, unless its plan was sent."""
         if self.planned:
             return
         self.process.kill()
